@@ -1,0 +1,1 @@
+"""The nouns of hashsvc as frozen dataclasses: no SQL, no torch, no gRPC."""

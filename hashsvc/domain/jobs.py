@@ -1,0 +1,99 @@
+"""Jobs: one piece of long work as a row; units: its resumable parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class JobKind(StrEnum):
+    """What a job does."""
+
+    TRAIN = "train"
+    INGEST = "ingest"
+    REENCODE = "reencode"
+    DEDUP = "dedup"
+
+
+class JobState(StrEnum):
+    """Where a job stands; the last three are final."""
+
+    PLANNED = "planned"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing will change any more."""
+        return self in {JobState.DONE, JobState.FAILED, JobState.CANCELLED}
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What happened to the rows of a job: ``read == stored + unchanged + dead``."""
+
+    read: int = 0
+    stored: int = 0
+    unchanged: int = 0
+    dead: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.read + other.read,
+            self.stored + other.stored,
+            self.unchanged + other.unchanged,
+            self.dead + other.dead,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One resumable part of a job; ``spec`` says which files or rows it covers."""
+
+    job: int
+    number: int
+    spec: Mapping[str, Any]
+    done: bool = False
+    counts: Counts = field(default_factory=Counts)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One row that could not be stored: where it stands and why."""
+
+    source: str
+    row: int
+    reason: str
+    key: str | None = None
+    unit: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One piece of long work.
+
+    Args:
+        spec: what to do, JSON; its shape depends on the kind.
+        result: what came of it, JSON; empty until DONE.
+        error: why it FAILED, one line.
+        units: number of units planned; ``units_done`` of them are finished.
+    """
+
+    id: int
+    kind: JobKind
+    collection: str
+    spec: Mapping[str, Any]
+    state: JobState
+    created_at: datetime
+    finished_at: datetime | None = None
+    counts: Counts = field(default_factory=Counts)
+    units: int = 0
+    units_done: int = 0
+    result: Mapping[str, Any] = field(default_factory=dict)
+    error: str = ""

@@ -1,0 +1,157 @@
+"""The one set of verbs that a store in this process and a client of a server both offer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hashsvc.domain.collections import Collection
+    from hashsvc.domain.encoders import EncoderVersion
+    from hashsvc.domain.filters import Node
+    from hashsvc.domain.items import Item, StoredItem, Written
+    from hashsvc.domain.jobs import DeadLetter, Job, JobKind
+    from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind
+    from hashsvc.domain.neighbours import Answer
+    from hashsvc.domain.queries import Query
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing; ``next_token`` is "" on the last one."""
+
+    items: tuple[StoredItem, ...]
+    next_token: str
+
+
+class Service(Protocol):
+    """What a caller can do. Every method raises the kinds of :mod:`hashsvc.errors`."""
+
+    def create_collection(
+        self,
+        name: str,
+        *,
+        encoder: str | None = None,
+        bits: int | None = None,
+        content: ContentMode = ...,
+        fields: Mapping[str, FieldType] = ...,
+        index: IndexKind = ...,
+    ) -> Collection:
+        """Create a collection under ``encoder`` (``name`` or ``name@version``), or of ready codes of ``bits`` bits."""
+        ...
+
+    def collection(self, name: str) -> Collection:
+        """The named collection, with its counts as of now."""
+        ...
+
+    def collections(self) -> list[Collection]:
+        """Every collection, by name."""
+        ...
+
+    def update_collection(
+        self, name: str, *, fields: Mapping[str, FieldType] | None = None, index: IndexKind | None = None
+    ) -> Collection:
+        """Replace the declared fields or the index kind; None leaves as it is."""
+        ...
+
+    def delete_collection(self, name: str) -> None:
+        """Delete a collection and everything in it."""
+        ...
+
+    def upsert(self, collection: str, items: Sequence[Item], *, request_id: str = "") -> Written:
+        """Store items in one transaction, all or none; a repeated ``request_id`` answers as the first call did.
+
+        Raises:
+            InvalidArgument: an item is wrong (named as ``items[i]...``); nothing is stored.
+        """
+        ...
+
+    def upsert_stream(self, collection: str, items: Iterable[Item]) -> Iterator[Written]:
+        """Store items in batches, one acknowledgement a batch; a wrong item is REFUSED and costs only itself."""
+        ...
+
+    def get_items(self, collection: str, keys: Sequence[str]) -> list[StoredItem]:
+        """The stored items with these keys, in order; NotFound names the first key that is absent."""
+        ...
+
+    def content(self, collection: str, key: str) -> bytes:
+        """The bytes of a stored item; FailedPrecondition where the collection does not keep them."""
+        ...
+
+    def list_items(
+        self, collection: str, *, filter: Node | None = None, page_size: int = 100, page_token: str = ""
+    ) -> Page:
+        """One page of items in order of id."""
+        ...
+
+    def delete_items(
+        self, collection: str, *, keys: Sequence[str] = (), filter: Node | None = None, request_id: str = ""
+    ) -> Written:
+        """Delete by keys or by filter (exactly one of the two)."""
+        ...
+
+    def count_items(self, collection: str, *, filter: Node | None = None) -> int:
+        """How many items pass the filter."""
+        ...
+
+    def search(
+        self,
+        collection: str,
+        queries: Sequence[Query],
+        *,
+        k: int = 10,
+        filter: Node | None = None,
+        metadata: bool = True,
+    ) -> list[Answer]:
+        """The k nearest items of each query, in order of (distance, id)."""
+        ...
+
+    def within(
+        self, collection: str, query: Query, *, radius: int, filter: Node | None = None, metadata: bool = True
+    ) -> Answer:
+        """Every item at distance <= radius, in order of (distance, id)."""
+        ...
+
+    def encode(self, encoder: str, contents: Sequence[bytes]) -> NDArray[np.uint8]:
+        """Codes ``uint8[n, bits/8]`` of contents in the encoder's kind."""
+        ...
+
+    def encoders(self) -> list[EncoderVersion]:
+        """Every registered encoder version, by name and version."""
+        ...
+
+    def encoder(self, label: str) -> EncoderVersion:
+        """One encoder version; a bare name stands for the newest."""
+        ...
+
+    def create_job(self, kind: JobKind, spec: Mapping[str, Any], *, request_id: str = "") -> Job:
+        """Plan long work; a worker runs it."""
+        ...
+
+    def job(self, number: int) -> Job:
+        """One job as it stands."""
+        ...
+
+    def jobs(self) -> list[Job]:
+        """Every job, newest first."""
+        ...
+
+    def cancel_job(self, number: int) -> Job:
+        """Ask a job to stop after the unit in hand; final jobs stay as they are."""
+        ...
+
+    def watch_job(self, number: int) -> Iterator[Job]:
+        """The job each time it changes, until it is final."""
+        ...
+
+    def dead_letters(self, number: int) -> list[DeadLetter]:
+        """Rows of a job that could not be stored."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything held."""
+        ...

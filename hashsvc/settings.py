@@ -1,0 +1,85 @@
+"""Settings from the environment: few, each with a default. Only doors call :meth:`Settings.read`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+
+from hashsvc.errors import InvalidArgument
+
+PREFIX = "HASHSVC_"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request may ask for. A limit that is reached is an error that names it, never a silent cut.
+
+    Read from ``HASHSVC_MAX_*``; counts unless a unit is given.
+    """
+
+    max_k: int = 10_000
+    max_queries: int = 1_024
+    max_items: int = 10_000
+    max_text_bytes: int = 4 * 2**20
+    max_image_bytes: int = 32 * 2**20
+    max_image_pixels: int = 50_000_000
+    max_vector: int = 4_096
+    max_message_bytes: int = 64 * 2**20
+    max_page: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the store is and how the server stands.
+
+    Args:
+        store: folder of an embedded store, or a PostgreSQL URL.
+        folder: folder for encoders, blobs and snapshots when ``store`` is a database URL.
+        listen: HOST:PORT of the gRPC server.
+        threads: size of the server's thread pool.
+        kernel_cache: folder of the compiled search kernel; "" keeps numba's default.
+        log_level: DEBUG, INFO, WARNING or ERROR.
+    """
+
+    store: str = "hashsvc-store"
+    folder: str = ""
+    listen: str = "127.0.0.1:50051"
+    threads: int = 8
+    kernel_cache: str = ""
+    log_level: str = "INFO"
+    limits: Limits = field(default_factory=Limits)
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Settings from ``HASHSVC_*`` variables, defaults for the rest.
+
+        Raises:
+            InvalidArgument: a number is expected and something else was given.
+        """
+        source = os.environ if environment is None else environment
+        limits = Limits(**{f.name: _number(source, f.name, getattr(Limits(), f.name)) for f in fields(Limits)})
+        defaults = cls()
+        return cls(
+            store=source.get(f"{PREFIX}STORE", defaults.store),
+            folder=source.get(f"{PREFIX}FOLDER", defaults.folder),
+            listen=source.get(f"{PREFIX}LISTEN", defaults.listen),
+            threads=_number(source, "threads", defaults.threads),
+            kernel_cache=source.get(f"{PREFIX}KERNEL_CACHE", defaults.kernel_cache),
+            log_level=source.get(f"{PREFIX}LOG_LEVEL", defaults.log_level),
+            limits=limits,
+        )
+
+
+def _number(source: Mapping[str, str], name: str, default: int) -> int:
+    variable = f"{PREFIX}{name.upper()}"
+    text = source.get(variable)
+    if text is None:
+        return default
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise InvalidArgument(f"{variable} must be a positive integer, not {text!r}", field=variable)
+    return value

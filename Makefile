@@ -32,3 +32,21 @@ test: setup  ## every test, the long suites in their short form
 
 quick: setup  ## the tests without the slow ones
 	$(BIN)/python -m pytest -m 'not slow'
+
+PROTO_TOOLS := .proto-tools
+PROTO_OUT ?= .
+PROTOS := $(sort $(wildcard protos/hashsvc/v1/*.proto))
+SERVICES := $(shell grep -l '^service ' $(PROTOS))
+
+# The oldest generator whose runtime is supported: generated code refuses a runtime older than its generator.
+$(PROTO_TOOLS)/.installed:
+	$(PYTHON) -m venv $(PROTO_TOOLS)
+	$(PROTO_TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check grpcio-tools==1.74.0 grpcio==1.74.0 \
+		protobuf==6.31.1 mypy-protobuf==3.7.0 types-protobuf==6.30.2.20250703 setuptools==80.9.0
+	touch $@
+
+proto: $(PROTO_TOOLS)/.installed  ## hashsvc/v1 from protos/
+	PATH="$(abspath $(PROTO_TOOLS))/bin:$$PATH" $(PROTO_TOOLS)/bin/python -m grpc_tools.protoc -Iprotos \
+		--python_out=$(PROTO_OUT) --pyi_out=$(PROTO_OUT) $(PROTOS)
+	PATH="$(abspath $(PROTO_TOOLS))/bin:$$PATH" $(PROTO_TOOLS)/bin/python -m grpc_tools.protoc -Iprotos \
+		--grpc_python_out=$(PROTO_OUT) --mypy_grpc_out=quiet:$(PROTO_OUT) $(SERVICES)

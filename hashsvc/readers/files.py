@@ -1,0 +1,114 @@
+"""Where bytes lie: one file on any fsspec file system, and the files that a location stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import IO, Any, cast
+
+import fsspec
+
+from hashsvc.errors import InvalidArgument, NotFound, Unavailable
+
+Spec = dict[str, Any]
+UNIT_ROWS = 2048
+UNIT_BYTES = 32 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file.
+
+    Args:
+        fs: fsspec file system it lies on.
+        path: its path there.
+        name: its name in keys: relative to the location it was found under, after that location's prefix.
+        size: bytes; 0 when the file system does not say.
+    """
+
+    fs: Any
+    path: str
+    name: str
+    size: int = 0
+
+    @property
+    def url(self) -> str:
+        """The path a person would type: plain on the local disk, a URL elsewhere."""
+        return show(self.fs, self.path)
+
+    def open(self) -> IO[bytes]:
+        """The bytes, from the start, seekable."""
+        return cast("IO[bytes]", self.fs.open(self.path, "rb"))
+
+
+def show(fs: Any, path: str) -> str:
+    """``path`` as a person would type it: plain on the local disk, a URL elsewhere."""
+    url = str(fs.unstrip_protocol(path))
+    return url.removeprefix("file://")
+
+
+def resolve(location: str) -> tuple[Any, str]:
+    """File system and path of a location.
+
+    Raises:
+        InvalidArgument: no such protocol, or the package that speaks it is not installed.
+    """
+    try:
+        fs, path = fsspec.core.url_to_fs(location)
+    except (ImportError, ValueError) as error:
+        raise InvalidArgument(f"cannot open {location!r}: {error}", field="source") from None
+    return fs, str(path)
+
+
+def find(location: str, prefix: str = "") -> tuple[bool, Iterator[File]]:
+    """Whether ``location`` is a folder (or a pattern), and its files in order of name, found as they are asked for.
+
+    Args:
+        location: a file, a folder, a pattern with ``*``, or an fsspec URL of those.
+        prefix: put before every name, with a slash; for a single file it is the whole name.
+
+    Raises:
+        NotFound: nothing is there.
+        InvalidArgument: the location cannot be understood.
+        Unavailable: the file system does not answer.
+    """
+    fs, path = resolve(location)
+    try:
+        if "*" in path and not fs.exists(path):
+            return True, _matching(fs, path, location, prefix)
+        info = fs.info(path)
+    except FileNotFoundError:
+        raise NotFound(f"there is nothing at {location!r}: check the path", field="source") from None
+    except OSError as error:
+        raise Unavailable(f"cannot look at {location!r}: {error}", field="source") from None
+    if info["type"] == "directory":
+        return True, _walk(fs, path.rstrip("/"), prefix)
+    name = prefix or path.rsplit("/", 1)[-1]
+    return False, iter([File(fs, path, name, int(info.get("size") or 0))])
+
+
+def _matching(fs: Any, pattern: str, location: str, prefix: str) -> Iterator[File]:
+    found = {path: info for path, info in fs.glob(pattern, detail=True).items() if info["type"] == "file"}
+    if not found:
+        raise NotFound(f"no file matches {location!r}: check the pattern", field="source")
+    root = pattern.split("*", 1)[0].rpartition("/")[0]
+    for path in sorted(found):
+        yield File(fs, path, _join(prefix, path[len(root) :].lstrip("/")), int(found[path].get("size") or 0))
+
+
+def _walk(fs: Any, folder: str, name: str) -> Iterator[File]:
+    """Files under ``folder`` in order of name, hidden ones left out; one folder's listing is held at a time."""
+    for entry in sorted(fs.ls(folder, detail=True), key=lambda entry: str(entry["name"])):
+        path = str(entry["name"]).rstrip("/")
+        last = path.rsplit("/", 1)[-1]
+        if last.startswith("."):
+            continue
+        if entry["type"] == "directory":
+            if not entry.get("islink"):
+                yield from _walk(fs, path, _join(name, last))
+        elif entry["type"] == "file":
+            yield File(fs, path, _join(name, last), int(entry.get("size") or 0))
+
+
+def _join(prefix: str, name: str) -> str:
+    return f"{prefix}/{name}" if prefix else name

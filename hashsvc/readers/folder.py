@@ -1,0 +1,83 @@
+"""Folders of texts or pictures: one item a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from hashsvc.domain.items import Item, check_key
+from hashsvc.domain.jobs import DeadLetter
+from hashsvc.domain.kinds import Kind
+from hashsvc.errors import HashsvcError, InvalidContent, NotFound
+from hashsvc.readers.files import UNIT_BYTES, UNIT_ROWS, File, Spec, find, resolve, show
+from hashsvc.readers.suffixes import is_item
+
+
+class FilesSource:
+    """One item a file; the key is the path relative to the folder, after the prefix. A unit is a list of paths."""
+
+    def __init__(self, location: str, kind: Kind, prefix: str, max_bytes: int) -> None:
+        self.location = location
+        self._kind = kind
+        self._prefix = prefix
+        self._limit = max_bytes
+        self._fs, self._path = resolve(location)
+
+    def check(self) -> None:
+        """Raise NotFound when the folder holds no file of the kind."""
+        if next(self._files(), None) is None:
+            raise NotFound(f"{self.location!r} holds no {self._kind} file", field="source")
+
+    def units(self, rows: int = UNIT_ROWS, size: int = UNIT_BYTES) -> Iterator[Spec]:
+        """Lists of (path, name) in order of name."""
+        unit: list[list[str]] = []
+        held = 0
+        for file in self._files():
+            if unit and (len(unit) >= rows or held + file.size > size):
+                yield {"files": unit}
+                unit, held = [], 0
+            unit.append([file.path, file.name])
+            held += file.size
+        if unit:
+            yield {"files": unit}
+
+    def read(self, spec: Spec) -> Iterator[Item | DeadLetter]:
+        """The files of a unit."""
+        for path, name in spec["files"]:
+            try:
+                content = fetch(self._fs, path, self._limit)
+                yield Item(check_key(name), content, reference=show(self._fs, path))
+            except HashsvcError as error:
+                yield DeadLetter(show(self._fs, path), 0, error.message, name)
+
+    def again(self, letters: Iterable[DeadLetter], rows: int = UNIT_ROWS) -> Iterator[Spec]:
+        """The files of the dead letters."""
+        known = [[_path(self._fs, letter.source), letter.key or letter.source] for letter in letters]
+        for start in range(0, len(known), rows):
+            yield {"files": known[start : start + rows]}
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _files(self) -> Iterator[File]:
+        return (file for file in find(self.location, self._prefix)[1] if is_item(self._kind, file.path))
+
+
+def fetch(fs: Any, path: str, limit: int) -> bytes:
+    """The bytes of one file.
+
+    Raises:
+        InvalidContent: it cannot be read, or is larger than ``limit`` bytes (then it is not read).
+    """
+    try:
+        with fs.open(path, "rb") as handle:
+            content = bytes(handle.read(limit + 1))
+    except OSError as error:
+        raise InvalidContent(f"the file cannot be read: {error.strerror or type(error).__name__}") from None
+    if len(content) > limit:
+        raise InvalidContent(f"the file is larger than {limit} bytes")
+    return content
+
+
+def _path(fs: Any, url: str) -> str:
+    return str(fs._strip_protocol(url))  # noqa: SLF001 (fsspec's own name for it)

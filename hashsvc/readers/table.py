@@ -1,0 +1,180 @@
+"""Tables: rows of files, as items by the chosen columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from posixpath import normpath
+
+from hashsvc.domain.items import Item, check_key
+from hashsvc.domain.jobs import DeadLetter
+from hashsvc.domain.kinds import Kind
+from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, InvalidContent
+from hashsvc.readers.cells import content_of, key_of, metadata_of
+from hashsvc.readers.columns import Chosen, Columns
+from hashsvc.readers.files import UNIT_BYTES, UNIT_ROWS, File, Spec, find, resolve, show
+from hashsvc.readers.folder import fetch
+from hashsvc.readers.formats import Broken, Format, Record
+from hashsvc.readers.jsonl import JsonLines
+from hashsvc.readers.npy import BESIDE, Npy
+from hashsvc.readers.parquet import Parquet
+from hashsvc.readers.separated import Separated
+from hashsvc.readers.suffixes import suffix_of
+
+FORMATS: Mapping[str, Callable[[], Format]] = {
+    ".jsonl": JsonLines,
+    ".ndjson": JsonLines,
+    ".csv": Separated,
+    ".tsv": lambda: Separated("\t"),
+    ".parquet": Parquet,
+    ".npy": Npy,
+}
+
+
+class TableSource:
+    """Rows of files of one format. A unit is a range of one file; the key is a column or ``file#row``."""
+
+    def __init__(
+        self, location: str, kind: Kind, columns: Columns, *, prefix: str, max_bytes: int, suffix: str
+    ) -> None:
+        self.location = location
+        self._kind = kind
+        self._columns = columns
+        self._prefix = prefix
+        self._limit = max_bytes
+        self._suffix = suffix
+        self._format = FORMATS[suffix]()
+        self._chosen: dict[str, tuple[File, Chosen, list[str]]] = {}
+        self._folder: bool | None = None
+
+    def check(self) -> None:
+        """Raise InvalidArgument when a file has not the columns that were asked for; looks at every file."""
+        for file in self._files():
+            chosen, names = self._choose(file)
+            self._check_metadata(file, chosen, names)
+
+    def units(self, rows: int = UNIT_ROWS, size: int = UNIT_BYTES) -> Iterator[Spec]:
+        """Ranges of each file, with its size, by which a later change is noticed."""
+        for file in self._files():
+            for part in self._format.ranges(file, rows, size):
+                yield {"file": file.path, "name": file.name, "size": file.size, **part}
+
+    def read(self, spec: Spec) -> Iterator[Item | DeadLetter]:
+        """The rows of a range, or the rows listed in the spec."""
+        file = self._file(spec)
+        chosen, names = self._choose(file)
+        wanted = None if self._suffix in {".jsonl", ".ndjson"} else chosen.wanted(names)
+        records = self._format.records(file, {} if "rows" in spec else spec, wanted)
+        if "rows" in spec:
+            records = _only(records, frozenset(spec["rows"]))
+        for record in records:
+            yield self._item(file, chosen, record)
+
+    def again(self, letters: Iterable[DeadLetter], rows: int = UNIT_ROWS) -> Iterator[Spec]:
+        """The rows of the dead letters, file by file."""
+        by_file: dict[str, list[int]] = {}
+        for letter in letters:
+            by_file.setdefault(letter.source, []).append(letter.row)
+        for file in self._files():
+            numbers = sorted(by_file.get(file.url, []))
+            for start in range(0, len(numbers), rows):
+                yield {"file": file.path, "name": file.name, "rows": numbers[start : start + rows]}
+
+    def close(self) -> None:
+        """Close the open file."""
+        self._format.close()
+
+    def _files(self) -> Iterator[File]:
+        self._folder, files = find(self.location, self._prefix)
+        for file in files:
+            if suffix_of(file.path) == self._suffix and not file.path.endswith(BESIDE):
+                yield file
+
+    def _file(self, spec: Spec) -> File:
+        """The file of a unit, as it is now."""
+        known = self._chosen.get(spec["file"])
+        if known is not None and known[0].size == spec.get("size", known[0].size):
+            return known[0]
+        fs, _ = resolve(self.location)
+        try:
+            size = int(fs.info(spec["file"]).get("size") or 0)
+        except FileNotFoundError:
+            raise FailedPrecondition(f"{show(fs, spec['file'])} is gone since the job was planned") from None
+        file = File(fs, spec["file"], spec["name"], size)
+        if size != spec.get("size", size):
+            raise FailedPrecondition(f"{file.url} changed since the job was planned: plan it again")
+        return file
+
+    def _choose(self, file: File) -> tuple[Chosen, list[str]]:
+        known = self._chosen.get(file.path)
+        if known is None or known[0] != file:
+            names = self._format.columns(file)
+            known = (file, self._columns.choose(self._kind, names, file.url), names)
+            self._chosen = {file.path: known}
+        return known[1], known[2]
+
+    def _check_metadata(self, file: File, chosen: Chosen, names: list[str]) -> None:
+        """Refuse columns that can never be metadata, before the first unit: a list or an object in the first row."""
+        first = next((r for r in self._format.records(file, {}, chosen.wanted(names)) if isinstance(r, Record)), None)
+        for name, value in (first.values if first else {}).items():
+            if not chosen.takes(name) or value is None:
+                continue
+            try:
+                metadata_of(name, value, None)
+            except InvalidArgument as error:
+                others = ", ".join(other for other in names if other not in {chosen.key, chosen.content})
+                raise InvalidArgument(
+                    f"{file.url}: column {name!r} cannot be metadata ({error.message}): name the metadata columns, "
+                    f"of {others}",
+                    field="columns.metadata",
+                ) from None
+
+    def _item(self, file: File, chosen: Chosen, record: Record | Broken) -> Item | DeadLetter:
+        if isinstance(record, Broken):
+            return DeadLetter(file.url, record.row, record.reason)
+        key = record.key
+        try:
+            if chosen.key is not None:
+                key = key_of(record.values.get(chosen.key))
+            key = check_key(self._row_key(file, record.row) if key is None else key)
+            content = content_of(self._kind, record.values.get(chosen.content), self._fetcher(file))
+            if len(content) > self._limit:
+                raise InvalidContent(f"the content has {len(content)} bytes, at most {self._limit} are allowed")
+            metadata = {
+                name: metadata_of(name, value, self._columns.types.get(name))
+                for name, value in record.values.items()
+                if value is not None and chosen.takes(name)
+            }
+        except HashsvcError as error:
+            return DeadLetter(file.url, record.row, error.message, key)
+        reference = f"{file.url}#{record.row}"
+        if self._kind is Kind.CODE:
+            return Item(key, None, content, metadata, reference)
+        return Item(key, content, None, metadata, reference)
+
+    def _row_key(self, file: File, row: int) -> str:
+        if self._suffix == ".npy" and not self._prefix and not self._in_folder():
+            return str(row)
+        return f"{file.name}#{row}"
+
+    def _in_folder(self) -> bool:
+        if self._folder is None:
+            self._folder = find(self.location, self._prefix)[0]
+        return self._folder
+
+    def _fetcher(self, file: File) -> Callable[[str], bytes]:
+        def beside(path: str) -> bytes:
+            clean = normpath(path)
+            if clean.startswith(("/", "..")) or "://" in path:
+                raise InvalidContent(f"{path[:80]!r} does not lie under the table's folder")
+            return fetch(file.fs, f"{file.path.rpartition('/')[0]}/{clean}", self._limit)
+
+        return beside
+
+
+def _only(records: Iterator[Record | Broken], rows: frozenset[int]) -> Iterator[Record | Broken]:
+    last = max(rows, default=-1)
+    for record in records:
+        if record.row > last:
+            return
+        if record.row in rows:
+            yield record

@@ -1,0 +1,63 @@
+"""Where a verb finds the service: a store in this process, or a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from hashsvc.errors import FailedPrecondition, InvalidArgument
+from hashsvc.settings import Settings
+
+if TYPE_CHECKING:
+    from hashsvc.app import Store
+    from hashsvc.domain.service import Service
+
+
+@contextmanager
+def service(
+    store: str | None, server: str | None, *, role: Literal["owner", "worker"] = "owner", create: bool = False
+) -> Iterator[Service]:
+    """The verbs of the store, or of the server when one is named.
+
+    Args:
+        role: "worker" for what needs no live index, and so may stand beside the owner of the store.
+        create: whether a store that does not exist yet is made.
+    """
+    if server:
+        if store:
+            raise InvalidArgument("give --store or --server, not both", field="--server")
+        from hashsvc.client import Client
+
+        client = Client(server)
+        try:
+            yield client
+        finally:
+            client.close()
+        return
+    with local_store(store, role=role, create=create) as opened:
+        yield opened
+
+
+@contextmanager
+def local_store(
+    store: str | None, *, role: Literal["owner", "worker"] = "owner", create: bool = False, address: str = ""
+) -> Iterator[Store]:
+    """The store in this process; arguments as in :func:`service`.
+
+    Raises:
+        FailedPrecondition: there is no store at this place, and this verb makes none.
+    """
+    settings = Settings.read()
+    location = store or settings.store
+    if not create and "://" not in location and not Path(location).expanduser().is_dir():
+        raise FailedPrecondition(
+            f"there is no store in {location!r}: name one with --store or HASHSVC_STORE, or make one with "
+            "`hashsvc train`, `hashsvc collections create` or `hashsvc migrate`",
+            field="--store",
+        )
+    from hashsvc.app import open_store
+
+    with open_store(location, settings=settings, role=role, address=address) as opened:
+        yield opened

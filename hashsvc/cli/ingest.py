@@ -1,0 +1,114 @@
+"""``hashsvc ingest``: files into a collection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hashsvc.cli import options
+from hashsvc.cli.collections import EncoderName, Fields, Index, Keep, parse_fields
+from hashsvc.cli.doors import local_store, service
+from hashsvc.cli.jobs import dead_letters_table, finished
+from hashsvc.cli.screen import facts, progress, show
+from hashsvc.cli.streaming import stream_sources
+from hashsvc.domain.jobs import Counts, DeadLetter
+from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind
+from hashsvc.errors import FailedPrecondition, NotFound
+
+if TYPE_CHECKING:
+    from hashsvc.app import Store
+    from hashsvc.domain.collections import Collection
+    from hashsvc.domain.service import Service
+    from hashsvc.readers import Columns
+
+SHOWN = 10
+Bits = Annotated[int | None, typer.Option("--bits", help="Code length of a new collection of ready codes")]
+
+
+def register(tree: typer.Typer) -> None:
+    """Add the verb to the program."""
+    tree.command("ingest")(ingest)
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """What a collection is made with when it does not exist yet."""
+
+    encoder: str | None = None
+    bits: int | None = None
+    content: ContentMode = ContentMode.BYTES
+    fields: Mapping[str, FieldType] = field(default_factory=dict)
+    index: IndexKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ingested:
+    """What came of an ingest: counts of rows, the rows that could not be stored, and the job if there was one."""
+
+    collection: str
+    counts: Counts
+    dead_letters: Sequence[DeadLetter]
+    job: int | None = None
+
+
+def ingest(
+    name: options.CollectionName,
+    sources: options.Sources,
+    *,
+    encoder: EncoderName = None,
+    bits: Bits = None,
+    key: options.KeyColumn = None,
+    content: options.ContentColumn = None,
+    metadata: options.MetadataColumns = None,
+    keep: Keep = ContentMode.BYTES,
+    field: Fields = None,
+    index: Index = None,
+    store: options.Store = None,
+    server: options.Server = None,
+    json: options.Json = False,
+) -> None:
+    """Store the items of files; a collection that does not exist yet is made under --encoder.
+
+    A row that cannot be stored is reported and costs nobody else anything. Running the same command again
+    stores only what is new or changed.
+    """
+    new = New(encoder, bits, keep, parse_fields(field or ()), index)
+    if server:
+        with service(store, server) as door:
+            done = _streamed(door, name, sources, new, key, content, metadata)
+    else:
+        with local_store(store, create=bits is not None) as held:
+            done = ingest_sources(held, name, sources, new=new, key=key, content=content, metadata=metadata)
+    _show(done, json=json)
+
+
+def ready(door: Service, name: str, new: New) -> Collection:
+    """The collection, made as ``new`` says if it does not exist.
+
+    Raises:
+        NotFound: it does not exist and nothing says how to make it.
+        FailedPrecondition: it exists under another encoder than the one named.
+    """
+    try:
+        held = door.collection(name)
+    except NotFound as error:
+        if new.encoder is None and new.bits is None:
+            raise NotFound(f"{error.message}; name --encoder to make it", field="collection") from error
+        return door.create_collection(
+            name,
+            encoder=new.encoder,
+            bits=new.bits,
+            content=new.content,
+            fields=new.fields,
+            index=new.index or IndexKind.AUTO,
+        )
+    if new.encoder is not None and held.encoder != door.encoder(new.encoder).label:
+        raise FailedPrecondition(
+            f"collection {name!r} is under encoder {held.encoder or 'none (ready codes)'}, not {new.encoder}: "
+            "leave out --encoder, or ingest into another collection",
+            field="--encoder",
+        )
+    return held

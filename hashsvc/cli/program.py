@@ -1,0 +1,92 @@
+"""The program: every verb in one tree, and the one place where errors become a line and an exit status."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+from typer.exceptions import TyperException
+
+from hashsvc.cli import collections, encoders, ingest, items, jobs, processes, search
+from hashsvc.cli.demo import verb as demo
+from hashsvc.cli.screen import tell
+from hashsvc.errors import HashsvcError, Internal
+
+BAD_INPUT = 2
+DEFECT = 70  # sysexits.h: internal software error
+INTERRUPTED = 130
+
+
+def program() -> typer.Typer:
+    """The tree of verbs."""
+    tree = typer.Typer(
+        name="hashsvc",
+        help="Compact binary codes for documents, images and embeddings, searchable and free of duplicates.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    for room in (demo, encoders, collections, ingest, items, search, jobs, processes):
+        room.register(tree)
+    return tree
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line.
+
+    Returns:
+        0 when it worked, 2 for bad input or a failed request (one line on stderr), 130 after Ctrl-C,
+        70 for a defect of hashsvc.
+    """
+    logging.basicConfig(stream=sys.stderr, level=_log_level(), format="%(levelname)s %(name)s: %(message)s")
+    try:
+        status = program()(args=list(arguments), prog_name="hashsvc", standalone_mode=False)
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    except TyperException as error:
+        return _say(error.format_message() or "see hashsvc --help", BAD_INPUT)
+    except Internal as error:
+        return _defect(error)
+    except HashsvcError as error:
+        return _say(_described(error), BAD_INPUT)
+    except BrokenPipeError:
+        return _reader_went_away()
+    except OSError as error:
+        return _say(f"{error.filename or 'input or output'}: {error.strerror or error}", BAD_INPUT)
+    except Exception as error:
+        return _defect(error)
+    if status == INTERRUPTED:
+        return _say("interrupted", INTERRUPTED)
+    return int(status or 0)
+
+
+def _log_level() -> str:
+    level = os.environ.get("HASHSVC_LOG_LEVEL", "WARNING").upper()
+    return level if level in logging.getLevelNamesMapping() else "WARNING"
+
+
+def _described(error: HashsvcError) -> str:
+    named = error.field is None or error.field in error.message
+    return error.message if named else f"{error.message} (field {error.field})"
+
+
+def _say(message: str, status: int) -> int:
+    tell(f"hashsvc: {' '.join(message.split())}")
+    return status
+
+
+def _defect(error: Exception) -> int:
+    if _log_level() == "DEBUG":
+        traceback.print_exception(error)
+    return _say(
+        f"internal error, please report it: {type(error).__name__}: {error} (HASHSVC_LOG_LEVEL=DEBUG shows where)", DEFECT
+    )
+
+
+def _reader_went_away() -> int:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered has nowhere to go
+    return 0

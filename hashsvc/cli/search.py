@@ -1,0 +1,98 @@
+"""``hashsvc search`` and ``hashsvc within``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hashsvc.cli import options
+from hashsvc.cli.documents import as_document
+from hashsvc.cli.doors import service
+from hashsvc.cli.filters import parse_filters
+from hashsvc.cli.queries import Asked, parse_queries
+from hashsvc.cli.screen import show, table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from hashsvc.domain.neighbours import Answer
+
+Text = Annotated[str | None, typer.Argument(metavar="[TEXT]", help="Text to search for")]
+Image = Annotated[Path | None, typer.Option("--image", metavar="FILE", help="Picture to search for")]
+Vector = Annotated[
+    str | None, typer.Option("--vector", metavar="FILE.npy|1,2,3", help="Vector, or vectors, to search for")
+]
+Code = Annotated[str | None, typer.Option("--code", metavar="HEX", help="Ready code to search for")]
+Key = Annotated[str | None, typer.Option("--key", metavar="KEY", help="Stored item to find the neighbours of")]
+
+
+def register(tree: typer.Typer) -> None:
+    """Add the verbs to the program."""
+    tree.command("search")(search)
+    tree.command("within")(within)
+
+
+def search(
+    name: options.CollectionName,
+    text: Text = None,
+    *,
+    image: Image = None,
+    vector: Vector = None,
+    code: Code = None,
+    key: Key = None,
+    k: Annotated[int, typer.Option("-k", "--k", help="How many nearest items")] = 10,
+    where: options.Where = None,
+    store: options.Store = None,
+    server: options.Server = None,
+    json: options.Json = False,
+) -> None:
+    """The nearest items of a text, picture, vector, code or stored item."""
+    asked = parse_queries(text=text, image=image, vector=vector, code=code, key=key)
+    filter = parse_filters(where or ())
+    with service(store, server) as door:
+        answers = door.search(name, [one.query for one in asked], k=k, filter=filter)
+    _show(asked, answers, json=json)
+
+
+def within(
+    name: options.CollectionName,
+    text: Text = None,
+    *,
+    radius: Annotated[int, typer.Option("-r", "--radius", help="Largest Hamming distance, inclusive")],
+    image: Image = None,
+    vector: Vector = None,
+    code: Code = None,
+    key: Key = None,
+    where: options.Where = None,
+    store: options.Store = None,
+    server: options.Server = None,
+    json: options.Json = False,
+) -> None:
+    """Every item within a Hamming distance of a text, picture, vector, code or stored item."""
+    asked = parse_queries(text=text, image=image, vector=vector, code=code, key=key)
+    filter = parse_filters(where or ())
+    with service(store, server) as door:
+        answers = [door.within(name, one.query, radius=radius, filter=filter) for one in asked]
+    _show(asked, answers, json=json)
+
+
+def _show(asked: Sequence[Asked], answers: Sequence[Answer], *, json: bool) -> None:
+    documents = [{"query": a.label, **as_document(b)} for a, b in zip(asked, answers, strict=True)]
+    tables = [matches_table(a.label, b) for a, b in zip(asked, answers, strict=True)]
+    show({"answers": documents}, *tables, json=json)
+
+
+def matches_table(label: str, answer: Answer) -> Table:
+    """The matches of one query, nearest first; its title says what the answer does not promise."""
+    rows = [(m.distance, m.key, "  ".join(f"{n}={_short(v)}" for n, v in m.metadata.items())) for m in answer.matches]
+    doubts = "" if answer.exact else ", approximate"
+    doubts += "" if answer.complete else f", cut off: {answer.total:,} found"
+    return table(("distance", "key", "metadata"), rows, title=f"{_short(label)}: {len(rows):,} matches{doubts}")
+
+
+def _short(value: object) -> str:
+    text = ", ".join(value) if isinstance(value, tuple) else str(value)
+    return text if len(text) <= 60 else text[:59] + "…"

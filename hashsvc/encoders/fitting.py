@@ -1,0 +1,115 @@
+"""Training on request: the model asked for with the floors beside it, or the best of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hashsvc.codes import check_bits, unpack
+from hashsvc.domain.kinds import Kind
+from hashsvc.encoders.contract import Decoded, Fitted, OnProgress, Progress
+from hashsvc.encoders.fronts import Front, front_class
+from hashsvc.encoders.registry import DEFAULT, Model, find_model, floors
+from hashsvc.encoders.selection import agreement
+from hashsvc.encoders.training_set import TrainingSet
+from hashsvc.errors import HashsvcError, InvalidArgument
+
+if TYPE_CHECKING:
+    from hashsvc.encoders.encoder import CodeEncoder
+
+FEWEST = 10
+HELD_SHARE, HELD_MOST = 0.05, 1_000
+
+
+def fit(
+    contents: Sequence[bytes],
+    *,
+    kind: Kind,
+    bits: int,
+    model: str = "auto",
+    seed: int = 0,
+    progress: OnProgress | None = None,
+) -> Fitted:
+    """Train an encoder of ``bits`` bits on ``contents``; the same arguments give the same encoder on the same machine.
+
+    The floors are fitted beside it. ``model="auto"`` trains the default model and keeps whichever of them all agrees
+    best with the neighbour graph of items held back from training; a named model is kept whatever it is worth.
+
+    Raises:
+        InvalidArgument: unknown model (the message lists the known ones), bits, kind, or too few items.
+        InvalidContent: ``contents[i]`` cannot be decoded.
+        FailedPrecondition: training diverged; the message names the step.
+    """
+    check_bits(bits)
+    wanted = find_model(DEFAULT if model == "auto" else model, kind)
+    if len(contents) < FEWEST:
+        raise InvalidArgument(f"training needs at least {FEWEST} items, not {len(contents)}", field="contents")
+    started = time.monotonic()
+    front = front_class(kind).fit(contents)
+    items = _decode(front, contents)
+    held, kept = _split(len(items), seed)
+    training = TrainingSet(front, [items[i] for i in kept], [contents[i] for i in kept], seed=seed)
+    tried = {m.name: m for m in [wanted, *floors(kind)]}
+    candidates: dict[str, CodeEncoder] = {}
+    report: dict[str, Any] = {}
+    for name, candidate in tried.items():
+        candidates[name], report[name] = _try(candidate, training, bits, seed, progress or _silent)
+    for name, score in agreement(candidates, training, [items[i] for i in held]).items():
+        report[name]["agreement"] = score
+    chosen = max(report, key=lambda name: float(report[name]["agreement"])) if model == "auto" else wanted.name
+    summary = {
+        "model": chosen,
+        "why": _why(model, chosen, report),
+        "kind": str(kind),
+        "bits": bits,
+        "seed": seed,
+        "items": len(contents),
+        "held_back": len(held),
+        "seconds": round(time.monotonic() - started, 3),
+        "candidates": report,
+    }
+    return Fitted(candidates[chosen], summary, candidates)
+
+
+def _decode(front: Front, contents: Sequence[bytes]) -> list[Decoded]:
+    items = []
+    for position, content in enumerate(contents):
+        try:
+            items.append(front.decode(content))
+        except HashsvcError as error:
+            error.field = f"contents[{position}]"
+            raise
+    return items
+
+
+def _split(items: int, seed: int) -> tuple[list[int], list[int]]:
+    count = min(HELD_MOST, int(items * HELD_SHARE)) if items >= 200 else 0
+    order = np.random.default_rng(seed).permutation(items)
+    return sorted(order[:count].tolist()), sorted(order[count:].tolist())
+
+
+def _try(
+    model: Model, training: TrainingSet, bits: int, seed: int, progress: OnProgress
+) -> tuple[CodeEncoder, dict[str, Any]]:
+    started = time.monotonic()
+    encoder = model.fit(training, bits, seed, progress)
+    means = unpack(encoder.encode(training.items)).mean(axis=0)
+    return encoder, {
+        "seconds": round(time.monotonic() - started, 3),
+        "fingerprint": encoder.spec.fingerprint,
+        "bit_means": [round(float(means.min()), 4), round(float(means.max()), 4)],
+    }
+
+
+def _why(asked: str, chosen: str, report: dict[str, Any]) -> str:
+    if asked != "auto":
+        return f"{chosen} was asked for"
+    scores = ", ".join(f"{name} {entry['agreement']:.4f}" for name, entry in report.items())
+    return f"{chosen} agrees best with the neighbour graph of items held back from training ({scores})"
+
+
+def _silent(progress: Progress) -> None:
+    return None

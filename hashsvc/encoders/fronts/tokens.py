@@ -1,0 +1,40 @@
+"""Texts in any script cut into tokens, and tokens into character n-grams (Bojanowski et al., TACL 2017, section 3.2)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import zlib
+
+UNSPACED = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
+    r"\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han, kana
+)
+RUN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
+UNSPACED_START = re.compile(rf"[{UNSPACED}]")
+SHORTEST, LONGEST = 3, 5
+
+
+def tokens(text: str) -> list[str]:
+    """Words of at least two letters, lower-cased; pairs of characters where a script writes no spaces."""
+    found: list[str] = []
+    for run in RUN.findall(unicodedata.normalize("NFKC", text).lower()):
+        if UNSPACED_START.match(run):
+            found.extend(run[i : i + 2] for i in range(max(1, len(run) - 1)))
+        elif len(run) > 1:
+            found.append(run)
+    return found
+
+
+def marks(text: str) -> list[str]:
+    """What a text without any token is made of: its pieces between spaces, single letters and signs included."""
+    return unicodedata.normalize("NFKC", text).lower().split()
+
+
+def grams(token: str, buckets: int) -> list[int]:
+    """Buckets of the n-grams of ``<token>`` with 3 to 5 characters, of the whole among them; the same everywhere."""
+    framed = f"<{token[:64]}>"
+    pieces = {framed}
+    for size in range(SHORTEST, LONGEST + 1):
+        pieces.update(framed[i : i + size] for i in range(len(framed) - size + 1))
+    return sorted(zlib.crc32(piece.encode("utf-8", "surrogatepass")) % buckets for piece in pieces)

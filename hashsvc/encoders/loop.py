@@ -1,0 +1,84 @@
+"""The one training loop: shuffled batches, Adam with a warm-up and a cosine decay, and a stop at the first bad loss."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from hashsvc.encoders.contract import OnProgress, Progress
+from hashsvc.errors import FailedPrecondition
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+WARM_UP = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long and how fast.
+
+    Args:
+        epochs: passes over the items.
+        batch: items in a step; fewer where there are fewer.
+        rate: highest learning rate.
+        decay: weight decay.
+    """
+
+    epochs: int
+    batch: int
+    rate: float
+    decay: float = 0.0
+
+
+def train(
+    stage: str,
+    items: int,
+    parameters: Iterable[torch.nn.Parameter],
+    loss_of: Callable[[NDArray[np.int64]], torch.Tensor],
+    schedule: Schedule,
+    seed: int,
+    progress: OnProgress,
+) -> None:
+    """Minimise ``loss_of(rows)`` over batches of ``rows`` (``int64[batch]``) of ``items`` items.
+
+    Random numbers inside ``loss_of`` come from torch's global generator, which the caller seeds.
+
+    Raises:
+        FailedPrecondition: the loss is not finite; the message names the step.
+    """
+    optimiser = torch.optim.AdamW(list(parameters), lr=schedule.rate, weight_decay=schedule.decay)
+    batch = min(schedule.batch, items)
+    steps = max(1, items // batch)
+    total = steps * schedule.epochs
+    decay = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, total))
+    rng = np.random.default_rng(seed)
+    for epoch in range(schedule.epochs):
+        order = rng.permutation(items)
+        last = 0.0
+        for step in range(steps):
+            optimiser.zero_grad(set_to_none=True)
+            loss = loss_of(order[step * batch : (step + 1) * batch])
+            last = float(loss.detach())
+            if not math.isfinite(last):
+                raise FailedPrecondition(
+                    f"training of {stage} stopped at step {epoch * steps + step + 1} of {total}: the loss is {last}; "
+                    "look for extreme values in the items, or try another seed",
+                    reason="TRAINING_DIVERGED",
+                )
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            decay.step()
+        progress(Progress(stage, epoch + 1, schedule.epochs, last))
+
+
+def _rate(step: int, total: int) -> float:
+    warm = max(1.0, WARM_UP * total)
+    if step < warm:
+        return (step + 1) / warm
+    return max(0.01, 0.5 * (1 + math.cos(math.pi * (step - warm) / max(total - warm, 1))))

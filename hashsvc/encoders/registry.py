@@ -1,0 +1,61 @@
+"""Every model by name: one line to add one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from hashsvc.domain.kinds import Kind
+from hashsvc.encoders.autoencoder import fit_autoencoder
+from hashsvc.encoders.contract import OnProgress
+from hashsvc.encoders.encoder import CodeEncoder
+from hashsvc.encoders.linear import fit_itq, fit_lsa_sign, fit_lsh, fit_pca_sign
+from hashsvc.encoders.training_set import TrainingSet
+from hashsvc.errors import InvalidArgument
+
+ALL = frozenset({Kind.TEXT, Kind.IMAGE, Kind.VECTOR})
+DENSE = frozenset({Kind.IMAGE, Kind.VECTOR})
+DEFAULT = "autoencoder"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One way to train an encoder.
+
+    Args:
+        name: what requests call it.
+        kinds: kinds of items it can be trained on.
+        fit: ``(training, bits, seed, progress) -> encoder``; the same arguments give the same encoder.
+        floor: a baseline that is fitted beside every trained model.
+    """
+
+    name: str
+    kinds: frozenset[Kind]
+    fit: Callable[[TrainingSet, int, int, OnProgress], CodeEncoder]
+    floor: bool = False
+
+
+MODELS: Mapping[str, Model] = {
+    model.name: model
+    for model in (
+        Model("autoencoder", ALL, fit_autoencoder),
+        Model("itq", ALL, fit_itq, floor=True),
+        Model("pca_sign", DENSE, fit_pca_sign, floor=True),
+        Model("lsa_sign", frozenset({Kind.TEXT}), fit_lsa_sign, floor=True),
+        Model("lsh", ALL, fit_lsh, floor=True),
+    )
+}
+
+
+def find_model(name: str, kind: Kind) -> Model:
+    """The model of that name; InvalidArgument lists those there are for the kind."""
+    model = MODELS.get(name)
+    if model is None or kind not in model.kinds:
+        known = ", ".join(["auto", *(m.name for m in MODELS.values() if kind in m.kinds)])
+        raise InvalidArgument(f"no model {name!r} for items of kind {kind}: one of {known}", field="model")
+    return model
+
+
+def floors(kind: Kind) -> list[Model]:
+    """The baselines of a kind."""
+    return [model for model in MODELS.values() if model.floor and kind in model.kinds]

@@ -1,0 +1,148 @@
+"""The items a model is trained on, and what every model asks of them: batches and a linear reduction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from sklearn.utils.extmath import randomized_svd
+
+from hashsvc.encoders.contract import Decoded, Terms
+from hashsvc.encoders.fronts import Batch, Front
+from hashsvc.encoders.fronts.text import Bag, TextFront
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+GOLDEN = 16
+GOLDEN_BYTES = 1 << 16
+DIRECTIONS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """``x -> (x - mean) components``: PCA of dense items, truncated SVD (LSA, mean 0) of texts.
+
+    Args:
+        mean: ``float32[width]``.
+        components: ``float32[width, d]``, strongest first, orthonormal; fewer than asked where the items span less.
+        values: ``float32[n, d]``, the training items reduced.
+    """
+
+    mean: NDArray[np.float32]
+    components: NDArray[np.float32]
+    values: NDArray[np.float32]
+
+
+class TrainingSet:
+    """Decoded items behind one front.
+
+    Args:
+        front: their front.
+        items: decoded items.
+        contents: their bytes, where golden items may be taken from.
+        seed: of every random choice made here.
+    """
+
+    def __init__(
+        self, front: Front, items: Sequence[Decoded], contents: Sequence[bytes] = (), *, seed: int = 0
+    ) -> None:
+        self.front = front
+        self.items = items
+        self.seed = seed
+        self.golden = _golden(contents)
+        self.terms: Any = _matrix(items, front.width) if isinstance(front, TextFront) else None
+        self.dense = None if self.terms is not None else torch.from_numpy(np.stack([np.asarray(i) for i in items]))
+        self._reductions: dict[int, Reduction] = {}
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @property
+    def learned(self) -> int:
+        """Columns a model learns weights of; further ones (n-grams) are spelled out from them afterwards."""
+        return len(self.front.words) if isinstance(self.front, TextFront) and self.front.words else self.front.width
+
+    def batch(self, rows: NDArray[np.int64]) -> Batch:
+        """The items of ``rows``, as their front would batch them."""
+        if self.terms is not None:
+            return csr_bag(self.terms[rows])
+        assert self.dense is not None
+        chosen = self.dense[torch.from_numpy(rows)]
+        if chosen.dtype == torch.uint8:
+            return chosen.permute(0, 3, 1, 2).contiguous().float().div_(255.0)
+        return chosen
+
+    def rows(self) -> Any:
+        """All items as one matrix ``float32[n, width]``: sparse for texts, in the column order of the first layer."""
+        if self.terms is not None:
+            return self.terms
+        assert self.dense is not None
+        if self.dense.dtype == torch.uint8:
+            return (self.dense.permute(0, 3, 1, 2).reshape(len(self), -1).float() / 255.0).numpy()
+        return self.dense.numpy()
+
+    def reduction(self, directions: int) -> Reduction:
+        """The strongest ``directions`` of the items; computed once for the most that was asked."""
+        most = max(directions, DIRECTIONS if self.front.width > DIRECTIONS else directions)
+        if most not in self._reductions:
+            self._reductions[most] = _reduce(self, most)
+        whole = self._reductions[most]
+        return Reduction(whole.mean, whole.components[:, :directions], whole.values[:, :directions])
+
+
+def csr_bag(matrix: Any) -> Bag:
+    """Sparse rows as a :class:`Bag`."""
+    return Bag(
+        torch.from_numpy(matrix.indices.astype(np.int64)),
+        torch.from_numpy(matrix.data),
+        torch.from_numpy(matrix.indptr.astype(np.int64)),
+    )
+
+
+def _matrix(items: Sequence[Decoded], width: int) -> Any:
+    rows = [item for item in items if isinstance(item, Terms)]
+    ends = np.cumsum([0] + [len(row.columns) for row in rows])
+    columns = np.concatenate([row.columns for row in rows])
+    weights = np.concatenate([row.weights for row in rows])
+    return sparse.csr_matrix((weights, columns, ends), shape=(len(rows), width))
+
+
+def _golden(contents: Sequence[bytes]) -> list[bytes]:
+    small = [content for content in contents if len(content) <= GOLDEN_BYTES]
+    step = max(1, len(small) // GOLDEN)
+    return list(small[::step][:GOLDEN])
+
+
+def _reduce(training: TrainingSet, directions: int) -> Reduction:
+    rows = training.rows()
+    width = training.front.width
+    if training.terms is not None:
+        known = rows[:, : training.learned]
+        rank = min(directions, min(known.shape) - 1)
+        _, _, found = randomized_svd(known, max(rank, 1), n_iter=4, random_state=training.seed)
+        components = np.zeros((width, len(found)), dtype=np.float32)
+        components[: training.learned] = found.T
+        return Reduction(np.zeros(width, dtype=np.float32), components, np.asarray(known @ found.T, dtype=np.float32))
+    mean = rows.mean(axis=0)
+    components = _principal(rows - mean, min(directions, *rows.shape), training.seed)
+    return Reduction(mean, components, (rows - mean) @ components)
+
+
+def _principal(centred: NDArray[np.float32], rank: int, seed: int) -> NDArray[np.float32]:
+    """Principal directions ``float32[width, <= rank]`` of centred rows; directions without variance are left out."""
+    if centred.shape[1] <= 1024:
+        variances, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64))
+        variances, vectors = variances[::-1][:rank], vectors[:, ::-1][:, :rank]
+    else:
+        _, singular, found = randomized_svd(centred, rank, n_iter=3, random_state=seed)
+        variances, vectors = singular**2, found.T
+    kept = variances > max(variances[0], 1e-30) * 1e-7
+    if not kept.any():
+        kept[0] = True
+    signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])])
+    return np.ascontiguousarray((vectors * signs)[:, kept], dtype=np.float32)

@@ -34,8 +34,8 @@ class Columns:
     metadata: Sequence[str] | None = None
     types: Mapping[str, FieldType] = field(default_factory=dict)
 
-    def choose(self, kind: Kind, names: Iterable[str], where: str) -> Chosen:
-        """The choice made for a table with these column names.
+    def choose(self, kind: Kind, names: Iterable[str], where: str, *, keyed: bool = False) -> Chosen:
+        """The choice made for a table with these column names; ``keyed`` when its format gives keys by itself.
 
         Raises:
             InvalidArgument: a column that was asked for does not exist, or none holds the content; lists those that do.
@@ -54,7 +54,8 @@ class Columns:
                 f"name one of its columns: {_listing(existing)}",
                 field="columns.content",
             )
-        return Chosen(self.key or _first(KEYS, existing), content, self._metadata(existing, content, where))
+        key = self.key or (None if keyed else _first(KEYS, existing))
+        return Chosen(key, content, self._metadata(existing, content, where))
 
     def _metadata(self, existing: list[str], content: str, where: str) -> tuple[str, ...] | None:
         if self.metadata is not None:

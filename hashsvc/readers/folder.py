@@ -56,6 +56,10 @@ class FilesSource:
         for start in range(0, len(known), rows):
             yield {"files": known[start : start + rows]}
 
+    def place(self, item: Item) -> tuple[str, int]:
+        """File an item is; its row is 0."""
+        return item.reference or item.key, 0
+
     def close(self) -> None:
         """Nothing is held."""
 

@@ -22,6 +22,8 @@ from hashsvc.readers.table import FORMATS, TableSource
 
 MAX_BYTES: Mapping[Kind, int] = {Kind.TEXT: 4 << 20, Kind.IMAGE: 32 << 20, Kind.VECTOR: 16384, Kind.CODE: 128}
 
+ARROW_NOTES = frozenset({"state.json", "dataset_info.json", "dataset_dict.json"})
+
 
 class Source(Protocol):
     """Rows that can be planned as units and read unit by unit, in any order, by any process.
@@ -51,6 +53,10 @@ class Source(Protocol):
         """Specs of units that read exactly the rows of these dead letters, in files that may have been mended."""
         ...
 
+    def place(self, item: Item) -> tuple[str, int]:
+        """File and row that an item of this source came from, as its dead letter would name them."""
+        ...
+
     def close(self) -> None:
         """Let go of open files."""
         ...
@@ -62,8 +68,8 @@ def open_source(
     """The source at a location.
 
     Args:
-        location: folder of texts or pictures (key: relative path), a .jsonl, .ndjson, .csv, .tsv, .parquet or .npy
-            file (the text ones also with .gz), a folder of those, a pattern with ``*``, or an fsspec URL of any.
+        location: folder of texts or pictures (key: relative path), a .jsonl, .ndjson, .csv, .tsv (these also with
+            .gz), .parquet, .npy, .tar or .arrow file, a folder of those, a pattern with ``*``, or an fsspec URL of any.
         kind: what the items are.
         columns: which columns to take from a table.
         prefix: put before every name that becomes part of a key, when several locations go into one job.
@@ -99,7 +105,7 @@ def _tables_only(files: Iterator[File], kind: Kind) -> str:
     suffixes: set[str] = set()
     for file in files:
         suffix = suffix_of(file.path)
-        if is_item(kind, file.path):
+        if is_item(kind, file.path) and file.path.rsplit("/", 1)[-1] not in ARROW_NOTES:
             return ""
         if suffix in FORMATS and not file.path.endswith(BESIDE):
             suffixes.add(suffix)

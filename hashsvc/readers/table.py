@@ -9,6 +9,7 @@ from hashsvc.domain.items import Item, check_key
 from hashsvc.domain.jobs import DeadLetter
 from hashsvc.domain.kinds import Kind
 from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, InvalidContent
+from hashsvc.readers.arrow import Arrow
 from hashsvc.readers.cells import content_of, key_of, metadata_of
 from hashsvc.readers.columns import Chosen, Columns
 from hashsvc.readers.files import UNIT_BYTES, UNIT_ROWS, File, Spec, find, resolve, show
@@ -19,6 +20,7 @@ from hashsvc.readers.npy import BESIDE, Npy
 from hashsvc.readers.parquet import Parquet
 from hashsvc.readers.separated import Separated
 from hashsvc.readers.suffixes import suffix_of
+from hashsvc.readers.tar import Tar
 
 FORMATS: Mapping[str, Callable[[], Format]] = {
     ".jsonl": JsonLines,
@@ -27,6 +29,8 @@ FORMATS: Mapping[str, Callable[[], Format]] = {
     ".tsv": lambda: Separated("\t"),
     ".parquet": Parquet,
     ".npy": Npy,
+    ".tar": Tar,
+    ".arrow": Arrow,
 }
 
 
@@ -79,6 +83,11 @@ class TableSource:
             for start in range(0, len(numbers), rows):
                 yield {"file": file.path, "name": file.name, "rows": numbers[start : start + rows]}
 
+    def place(self, item: Item) -> tuple[str, int]:
+        """File and row an item came from."""
+        url, _, row = (item.reference or "#0").rpartition("#")
+        return url, int(row)
+
     def close(self) -> None:
         """Close the open file."""
         self._format.close()
@@ -108,7 +117,7 @@ class TableSource:
         known = self._chosen.get(file.path)
         if known is None or known[0] != file:
             names = self._format.columns(file)
-            known = (file, self._columns.choose(self._kind, names, file.url), names)
+            known = (file, self._columns.choose(self._kind, names, file.url, keyed=self._suffix == ".tar"), names)
             self._chosen = {file.path: known}
         return known[1], known[2]
 
@@ -131,11 +140,9 @@ class TableSource:
     def _item(self, file: File, chosen: Chosen, record: Record | Broken) -> Item | DeadLetter:
         if isinstance(record, Broken):
             return DeadLetter(file.url, record.row, record.reason)
-        key = record.key
+        key = None
         try:
-            if chosen.key is not None:
-                key = key_of(record.values.get(chosen.key))
-            key = check_key(self._row_key(file, record.row) if key is None else key)
+            key = check_key(self._key(file, chosen, record))
             content = content_of(self._kind, record.values.get(chosen.content), self._fetcher(file))
             if len(content) > self._limit:
                 raise InvalidContent(f"the content has {len(content)} bytes, at most {self._limit} are allowed")
@@ -151,10 +158,13 @@ class TableSource:
             return Item(key, None, content, metadata, reference)
         return Item(key, content, None, metadata, reference)
 
-    def _row_key(self, file: File, row: int) -> str:
-        if self._suffix == ".npy" and not self._prefix and not self._in_folder():
-            return str(row)
-        return f"{file.name}#{row}"
+    def _key(self, file: File, chosen: Chosen, record: Record) -> str:
+        if chosen.key is not None:
+            return key_of(record.values.get(chosen.key))
+        alone = not self._prefix and not self._in_folder()
+        if record.key is not None:
+            return record.key if alone or self._suffix != ".tar" else f"{file.name}/{record.key}"
+        return str(record.row) if alone and self._suffix == ".npy" else f"{file.name}#{record.row}"
 
     def _in_folder(self) -> bool:
         if self._folder is None:

@@ -1,0 +1,151 @@
+"""Tar shards named as webdataset names them: files that share a name up to its first dot are one sample.
+
+Columns: ``image`` (any picture suffix), ``text`` (.txt, .text, .md), ``vector`` (.npy), ``cls`` (.cls), and every field
+of a .json file. Other files are passed over.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from itertools import islice
+from typing import IO, Any
+
+import numpy as np
+
+from hashsvc.errors import InvalidArgument
+from hashsvc.readers.files import File, Spec
+from hashsvc.readers.formats import MAX_RECORD, SAMPLE, Broken, Handle, Record
+from hashsvc.readers.suffixes import PICTURES
+
+TEXTS = frozenset({".txt", ".text", ".md"})
+
+
+class Tar:
+    """Reader of .tar; ranges are byte offsets of whole samples, the key is the sample's name."""
+
+    def __init__(self) -> None:
+        self._handle = Handle()
+        self._plan = Handle()
+
+    def columns(self, file: File) -> list[str]:
+        """Names in the first hundred samples; raises InvalidArgument when there is none."""
+        names: dict[str, None] = {}
+        broken = "it holds no sample"
+        for record in islice(self.records(file, {}, None), SAMPLE):
+            if isinstance(record, Broken):
+                broken = record.reason
+            else:
+                names.update(dict.fromkeys(record.values))
+        if not names:
+            raise InvalidArgument(f"{file.url} is no readable tar shard: {broken}", field="source")
+        return list(names)
+
+    def ranges(self, file: File, rows: int, size: int) -> Iterator[Spec]:
+        """Ranges of whole samples, found by going from header to header."""
+        start = end = first = 0
+        for row, (_, begin, stop, _) in enumerate(self._samples(self._plan, file, 0)):
+            end = stop
+            if row - first >= rows or (begin - start >= size and row > first):
+                yield {"start": start, "end": begin, "row": first}
+                start, first = begin, row
+        if end > start:
+            yield {"start": start, "end": end, "row": first}
+
+    def records(self, file: File, spec: Spec, columns: list[str] | None) -> Iterator[Record | Broken]:
+        """The samples of a range; one whose parts cannot be read is Broken."""
+        last = spec.get("end")
+        samples = self._samples(self._handle, file, spec.get("start", 0))
+        for row, (name, begin, _, parts) in enumerate(samples, spec.get("row", 0)):
+            if last is not None and begin >= last:
+                return
+            if isinstance(parts, str):
+                yield Broken(row, parts)
+                return
+            try:
+                values = _values(parts)
+            except (ValueError, OSError, RecursionError, tarfile.TarError) as error:
+                yield Broken(row, f"sample {name!r}: {error}")
+                continue
+            wanted = {name: value for name, value in values.items() if columns is None or name in columns}
+            yield Record(row, wanted, name)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._handle.close()
+        self._plan.close()
+
+    def _samples(
+        self, handle: Handle, file: File, start: int
+    ) -> Iterator[tuple[str, int, int, dict[str, Callable[[], bytes]] | str]]:
+        """(name, start, end, readers of the parts by suffix) of each sample; at damage the reason instead of parts."""
+        name, begin, end = "", start, start
+        parts: dict[str, Callable[[], bytes]] = {}
+        try:
+            raw = handle.at(file, start)
+            with closing(tarfile.open(fileobj=raw, mode="r:")) as tar:
+                while (member := tar.next()) is not None:
+                    vars(tar)["members"].clear()  # it would keep every header of the shard
+                    if not member.isfile():
+                        continue
+                    own, suffix = _split(member.name)
+                    if own != name and parts:
+                        yield name, begin, member.offset, parts
+                        parts = {}
+                    if not parts:
+                        begin = member.offset
+                    name, end = own, member.offset_data + member.size
+                    parts[suffix] = _reader(tar, member)
+                _check_end(raw, tar.offset)
+                if parts:
+                    yield name, begin, end, parts
+        except (tarfile.TarError, EOFError, OSError) as error:
+            if parts:
+                yield name, begin, end, parts
+            if end > start or file.size:
+                yield name, end, end + 1, f"the tar is damaged or cut off after {name!r}: {error}"
+
+
+def _check_end(raw: IO[bytes], offset: int) -> None:
+    """Tarfile takes a damaged header for the end of the archive; the end is a block of zeros or of the file."""
+    raw.seek(offset)
+    block = raw.read(tarfile.BLOCKSIZE)
+    if block.strip(b"\0") or 0 < len(block) < tarfile.BLOCKSIZE:
+        raise tarfile.ReadError("the next header cannot be read")
+
+
+def _reader(tar: tarfile.TarFile, member: tarfile.TarInfo) -> Callable[[], bytes]:
+    def read() -> bytes:
+        if member.size > MAX_RECORD:
+            raise ValueError(f"{member.name} is larger than 64 MiB")
+        content = tar.extractfile(member)
+        assert content is not None
+        return content.read()
+
+    return read
+
+
+def _split(path: str) -> tuple[str, str]:
+    folder, slash, name = path.removeprefix("./").rpartition("/")
+    stem, dot, suffix = name.partition(".")
+    return folder + slash + stem, (dot + suffix).lower()
+
+
+def _values(parts: dict[str, Callable[[], bytes]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for suffix, read in parts.items():
+        if suffix in PICTURES:
+            values["image"] = read()
+        elif suffix in TEXTS:
+            values["text"] = read().decode()
+        elif suffix == ".npy":
+            values["vector"] = np.load(io.BytesIO(read()), allow_pickle=False)
+        elif suffix == ".cls":
+            values["cls"] = int(read())
+        elif suffix == ".json":
+            fields = json.loads(read())
+            values.update(fields if isinstance(fields, dict) else {"json": fields})
+    return values

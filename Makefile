@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check format proto bench
+.PHONY: help setup demo test quick check format proto bench migrate up
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 setup: $(STAMP)  ## a virtual environment in .venv with exact versions
+
+demo: setup  ## from files to answers on real texts and images, without a network
+	@$(BIN)/hashsvc demo
 
 check: setup  ## ruff, format, mypy, import-linter, buf
 	$(BIN)/ruff check .
@@ -50,3 +53,14 @@ proto: $(PROTO_TOOLS)/.installed  ## hashsvc/v1 from protos/
 		--python_out=$(PROTO_OUT) --pyi_out=$(PROTO_OUT) $(PROTOS)
 	PATH="$(abspath $(PROTO_TOOLS))/bin:$$PATH" $(PROTO_TOOLS)/bin/python -m grpc_tools.protoc -Iprotos \
 		--grpc_python_out=$(PROTO_OUT) --mypy_grpc_out=quiet:$(PROTO_OUT) $(SERVICES)
+
+bench: setup  ## every benchmark, one JSON line each
+	@for file in $$(grep -l '"__main__"' benchmarks/*.py); do \
+		echo "== $$file" >&2; result=$$($(BIN)/python "$$file" --json) || exit 1; echo "$$result" | tail -n 1; \
+	done
+
+migrate: setup  ## bring the schema of the store (HASHSVC_STORE) up to date
+	$(BIN)/hashsvc migrate
+
+up:  ## postgres, migrations, server and worker in containers
+	docker compose up --build --detach

@@ -66,9 +66,7 @@ def described(collection: Collection) -> Table:
 
 
 @verbs.command("list")
-def list_collections(
-    *, store: options.Store = None, server: options.Server = None, json: options.Json = False
-) -> None:
+def list_collections(*, store: options.Store = None, server: options.Server = None, json: options.Json = False) -> None:
     """Every collection, by name."""
     with service(store, server, role="worker") as door:
         held = door.collections()
@@ -143,7 +141,9 @@ def delete_collection(
 ) -> None:
     """Delete a collection and everything in it."""
     if not yes:
-        raise InvalidArgument(f"this deletes collection {name!r} and everything in it: repeat with --yes", field="--yes")
+        raise InvalidArgument(
+            f"this deletes collection {name!r} and everything in it: repeat with --yes", field="--yes"
+        )
     with service(store, server) as door:
         door.delete_collection(name)
     show({"deleted": name}, f"deleted {name}", json=json)

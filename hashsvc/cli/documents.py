@@ -13,23 +13,26 @@ from hashsvc.errors import HashsvcError
 
 def as_document(value: Any) -> Any:
     """``value`` in JSON's own types: nouns as objects, bytes as hex, moments as ISO 8601, errors as one object."""
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, HashsvcError):
-        return {"reason": value.reason, "field": value.field, "message": value.message}
-    if isinstance(value, Mapping):
-        return {str(name): as_document(part) for name, part in value.items()}
-    if is_dataclass(value) and not isinstance(value, type):
-        return {f.name: as_document(getattr(value, f.name)) for f in fields(value)}
-    if hasattr(value, "tolist"):  # numpy arrays and scalars
-        return as_document(value.tolist())
-    return [as_document(part) for part in value]
+    match value:
+        case None | bool() | int() | float():
+            document: Any = value
+        case str():
+            document = str(value)  # an enumeration's member becomes its plain word
+        case bytes():
+            document = value.hex()
+        case datetime():
+            document = value.isoformat()
+        case HashsvcError():
+            document = {"reason": value.reason, "field": value.field, "message": value.message}
+        case Mapping():
+            document = {str(name): as_document(part) for name, part in value.items()}
+        case _ if is_dataclass(value):
+            document = {f.name: as_document(getattr(value, f.name)) for f in fields(value)}
+        case _ if hasattr(value, "tolist"):  # numpy arrays and scalars
+            document = as_document(value.tolist())
+        case _:
+            document = [as_document(part) for part in value]
+    return document
 
 
 def as_line(value: Any) -> str:

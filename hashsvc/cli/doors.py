@@ -22,6 +22,8 @@ def service(
     """The verbs of the store, or of the server when one is named.
 
     Args:
+        store: folder or database URL; the settings' own when None.
+        server: HOST:PORT of a server, or None.
         role: "worker" for what needs no live index, and so may stand beside the owner of the store.
         create: whether a store that does not exist yet is made.
     """

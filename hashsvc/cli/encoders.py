@@ -79,7 +79,9 @@ def encode(
     with service(store, server, role="worker") as door:
         encoder = door.encoder(label)
         if contents[0].kind is not encoder.spec.kind:
-            raise InvalidArgument(f"encoder {encoder.label} encodes {encoder.spec.kind}, not {contents[0].kind}", field="TEXT")
+            raise InvalidArgument(
+                f"encoder {encoder.label} encodes {encoder.spec.kind}, not {contents[0].kind}", field="TEXT"
+            )
         codes = door.encode(encoder.label, [one.content for one in contents])
     digits = [row.tobytes().hex() for row in codes]
     show({"encoder": encoder.label, "bits": encoder.spec.bits, "codes": digits}, *digits, json=json)

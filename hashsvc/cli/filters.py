@@ -4,7 +4,8 @@
 
     filter     = all ("or" all)*
     all        = one ("and" one)*
-    one        = "not" one | "(" filter ")" | "exists" FIELD | FIELD OPERATOR VALUE | FIELD "in" "(" VALUE ("," VALUE)* ")"
+    one        = "not" one | "(" filter ")" | "exists" FIELD | comparison
+    comparison = FIELD OPERATOR VALUE | FIELD "in" "(" VALUE ("," VALUE)* ")"
     OPERATOR   = "=" | "!=" | "<" | "<=" | ">" | ">=" | "^=" (starts with)
 
 A bare value is an integer, a number, ``true``, ``false`` or else a string; ``"2020"`` in quotes is always a string.

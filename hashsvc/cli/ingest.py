@@ -11,18 +11,13 @@ import typer
 from hashsvc.cli import options
 from hashsvc.cli.collections import EncoderName, Fields, Index, Keep, parse_fields
 from hashsvc.cli.doors import local_store, service
-from hashsvc.cli.jobs import dead_letters_table, finished
-from hashsvc.cli.screen import facts, progress, show
-from hashsvc.cli.streaming import stream_sources
 from hashsvc.domain.jobs import Counts, DeadLetter
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind
 from hashsvc.errors import FailedPrecondition, NotFound
 
 if TYPE_CHECKING:
-    from hashsvc.app import Store
     from hashsvc.domain.collections import Collection
     from hashsvc.domain.service import Service
-    from hashsvc.readers import Columns
 
 SHOWN = 10
 Bits = Annotated[int | None, typer.Option("--bits", help="Code length of a new collection of ready codes")]
@@ -112,3 +107,52 @@ def ready(door: Service, name: str, new: New) -> Collection:
             field="--encoder",
         )
     return held
+
+
+def ingest_sources(
+    store: Store, name: str, sources: Sequence[str], *, new: New, spec: Mapping[str, Any] | None = None
+) -> Ingested:
+    """Run an ingest job in this process; what ``hashsvc ingest`` and the demo do.
+
+    Args:
+        store: the store, opened as its owner.
+        name: the collection.
+        sources: locations as :func:`hashsvc.readers.open_source` takes them.
+        new: how to make the collection if it does not exist.
+        spec: further fields of the job: columns, limit.
+    """
+    collection = ready(store, name, new)
+    with progress(f"ingest into {name}") as advance:
+
+        def seen(job: Job) -> None:
+            advance(job.units_done, job.units, f"{job.counts.stored:,} stored, {job.counts.dead:,} dead letters")
+
+        job = finished(store.ingest(collection.name, sources, progress=seen, **(spec or {})))
+    letters = store.dead_letters(job.id) if job.counts.dead else []
+    return Ingested(name, job.counts, letters, job.id)
+
+
+def _streamed(door: Service, name: str, spec: Mapping[str, Any], new: New) -> Ingested:
+    """Read the sources here and stream their items to the server."""
+    from hashsvc.ingest import IngestSpec
+
+    sources = IngestSpec.of(spec).open(ready(door, name, new))
+    with progress(f"ingest into {name}") as advance:
+        stream = stream_sources(door, name, sources, advance)
+    return Ingested(name, stream.counts, stream.dead_letters)
+
+
+def _show(done: Ingested, *, json: bool) -> None:
+    counts, letters = done.counts, done.dead_letters
+    pairs = [
+        ("collection", done.collection),
+        ("read", counts.read),
+        ("stored", counts.stored),
+        ("unchanged", counts.unchanged),
+        ("dead letters", counts.dead),
+    ]
+    shown: list[Any] = [facts(pairs)]
+    if letters:
+        more = f", the first {SHOWN} of {len(letters):,}" if len(letters) > SHOWN else ""
+        shown += [f"Rows that could not be stored{more}:", dead_letters_table(letters[:SHOWN])]
+    show(done, *shown, json=json)

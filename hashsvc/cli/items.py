@@ -67,10 +67,10 @@ def list_items(
     json: options.Json = False,
 ) -> None:
     """Items in order of id; a list that was cut off says so, and how to go on."""
-    filter = parse_filters(where or ())
+    passing = parse_filters(where or ())
     items: list[StoredItem] = []
     with service(store, server, role="worker") as door:
-        for page in _pages(door, name, filter, limit, page_token):
+        for page in _pages(door, name, passing, limit, page_token):
             items.extend(page.items)
             page_token = page.next_token
     more = f"more items follow: --page-token {page_token}" if page_token else f"{len(items):,} items, no more follow"

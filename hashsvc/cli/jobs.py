@@ -31,7 +31,9 @@ def register(tree: typer.Typer) -> None:
 def described(job: Job) -> Table:
     """A job as a list of facts."""
     counts = job.counts
-    rows = f"{counts.read:,} read, {counts.stored:,} stored, {counts.unchanged:,} unchanged, {counts.dead:,} dead letters"
+    rows = (
+        f"{counts.read:,} read, {counts.stored:,} stored, {counts.unchanged:,} unchanged, {counts.dead:,} dead letters"
+    )
     pairs = [
         ("job", job.id),
         ("kind", job.kind),

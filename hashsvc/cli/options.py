@@ -8,7 +8,9 @@ import typer
 
 Store = Annotated[
     str | None,
-    typer.Option("--store", metavar="FOLDER", help="Folder of the store, or its postgresql:// URL [env: HASHSVC_STORE]"),
+    typer.Option(
+        "--store", metavar="FOLDER", help="Folder of the store, or its postgresql:// URL [env: HASHSVC_STORE]"
+    ),
 ]
 Server = Annotated[
     str | None,
@@ -17,7 +19,9 @@ Server = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there")]
 Where = Annotated[
     list[str] | None,
-    typer.Option("--where", metavar="FILTER", help="Only items whose metadata pass, as in 'year >= 2020 and lang = en'"),
+    typer.Option(
+        "--where", metavar="FILTER", help="Only items whose metadata pass, as in 'year >= 2020 and lang = en'"
+    ),
 ]
 CollectionName = Annotated[str, typer.Argument(metavar="COLLECTION", help="Name of the collection")]
 Sources = Annotated[
@@ -35,5 +39,5 @@ ContentColumn = Annotated[
 ]
 MetadataColumns = Annotated[
     list[str] | None,
-    typer.Option("--metadata", metavar="COLUMN", help="Column to keep as metadata; repeat for more; all others if none"),
+    typer.Option("--metadata", metavar="COLUMN", help="Column to keep as metadata, repeatable; by default all others"),
 ]

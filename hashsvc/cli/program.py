@@ -44,24 +44,28 @@ def run(arguments: Sequence[str]) -> int:
     """
     logging.basicConfig(stream=sys.stderr, level=_log_level(), format="%(levelname)s %(name)s: %(message)s")
     try:
-        status = program()(args=list(arguments), prog_name="hashsvc", standalone_mode=False)
-    except KeyboardInterrupt:
-        status = INTERRUPTED
-    except TyperException as error:
-        return _say(error.format_message() or "see hashsvc --help", BAD_INPUT)
-    except Internal as error:
-        return _defect(error)
-    except HashsvcError as error:
-        return _say(_described(error), BAD_INPUT)
-    except BrokenPipeError:
-        return _reader_went_away()
-    except OSError as error:
-        return _say(f"{error.filename or 'input or output'}: {error.strerror or error}", BAD_INPUT)
-    except Exception as error:
-        return _defect(error)
-    if status == INTERRUPTED:
-        return _say("interrupted", INTERRUPTED)
-    return int(status or 0)
+        status = int(program()(args=list(arguments), prog_name="hashsvc", standalone_mode=False) or 0)
+    except BaseException as error:
+        return _explained(error)
+    return _say("interrupted", INTERRUPTED) if status == INTERRUPTED else status
+
+
+def _explained(error: BaseException) -> int:
+    """Say in one line what went wrong; the exit status."""
+    match error:
+        case KeyboardInterrupt():
+            return _say("interrupted", INTERRUPTED)
+        case TyperException():
+            return _say(error.format_message() or "see hashsvc --help", BAD_INPUT)
+        case HashsvcError() if not isinstance(error, Internal):
+            return _say(_described(error), BAD_INPUT)
+        case BrokenPipeError():
+            return _reader_went_away()
+        case OSError():
+            return _say(f"{error.filename or 'input or output'}: {error.strerror or error}", BAD_INPUT)
+        case Exception():
+            return _defect(error)
+    raise error
 
 
 def _log_level() -> str:
@@ -83,7 +87,8 @@ def _defect(error: Exception) -> int:
     if _log_level() == "DEBUG":
         traceback.print_exception(error)
     return _say(
-        f"internal error, please report it: {type(error).__name__}: {error} (HASHSVC_LOG_LEVEL=DEBUG shows where)", DEFECT
+        f"internal error, please report it: {type(error).__name__}: {error} (HASHSVC_LOG_LEVEL=DEBUG shows where)",
+        DEFECT,
     )
 
 

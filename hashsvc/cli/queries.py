@@ -26,8 +26,11 @@ def parse_queries(
     """The queries of one command: exactly one of the arguments; only a ``.npy`` file can hold several.
 
     Args:
+        text: the text itself.
+        image: file of a picture.
         vector: a ``.npy`` file of shape [d] or [n, d], or numbers with commas between them.
         code: hexadecimal digits.
+        key: key of a stored item.
 
     Raises:
         InvalidArgument: none or several were given, or it cannot be read.

@@ -51,9 +51,9 @@ def search(
 ) -> None:
     """The nearest items of a text, picture, vector, code or stored item."""
     asked = parse_queries(text=text, image=image, vector=vector, code=code, key=key)
-    filter = parse_filters(where or ())
+    passing = parse_filters(where or ())
     with service(store, server) as door:
-        answers = door.search(name, [one.query for one in asked], k=k, filter=filter)
+        answers = door.search(name, [one.query for one in asked], k=k, filter=passing)
     _show(asked, answers, json=json)
 
 
@@ -73,9 +73,9 @@ def within(
 ) -> None:
     """Every item within a Hamming distance of a text, picture, vector, code or stored item."""
     asked = parse_queries(text=text, image=image, vector=vector, code=code, key=key)
-    filter = parse_filters(where or ())
+    passing = parse_filters(where or ())
     with service(store, server) as door:
-        answers = [door.within(name, one.query, radius=radius, filter=filter) for one in asked]
+        answers = [door.within(name, one.query, radius=radius, filter=passing) for one in asked]
     _show(asked, answers, json=json)
 
 

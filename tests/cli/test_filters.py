@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from hashsvc.cli.filters import parse_filters
 from hashsvc.domain.filters import Comparison, Filter, Node, Operator, matches
-from hashsvc.errors import HashsvcError, InvalidArgument
+from hashsvc.errors import InvalidArgument
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_no_expression_is_no_filter() -> None:
     ],
 )
 def test_a_wrong_filter_says_where(expression: str, said: str) -> None:
-    with pytest.raises(InvalidArgument, match="filter|value|number|integer|prefix") as caught:
+    with pytest.raises(InvalidArgument, match=r"filter|value|number|integer|prefix") as caught:
         parse_filters([expression])
     assert said in caught.value.message
     assert caught.value.field is not None
@@ -79,8 +79,7 @@ def test_a_wrong_filter_says_where(expression: str, said: str) -> None:
 def test_any_text_is_a_filter_or_one_clear_error(text: str) -> None:
     try:
         node = parse_filters([text])
-    except HashsvcError as error:
-        assert "\n" not in error.message
-    else:
-        assert node is not None
-        assert matches(node, {"a": 1}) in {True, False}
+    except InvalidArgument:
+        return
+    assert node is not None
+    assert matches(node, {"a": 1}) in {True, False}

@@ -25,7 +25,9 @@ def write_documents(file: Path) -> int:
     command = [sys.executable, "-s", "-P", "-B", "-W", "ignore", inspector.__file__, str(file)]
     environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONUTF8": "1", "PYTHONPATH": ""}
     try:
-        subprocess.run(command, check=True, env=environment, timeout=SECONDS, capture_output=True, stdin=subprocess.DEVNULL)
+        subprocess.run(
+            command, check=True, env=environment, timeout=SECONDS, capture_output=True, stdin=subprocess.DEVNULL
+        )
     except (subprocess.SubprocessError, OSError) as error:
         raise Unavailable(f"the standard library of {sys.executable} could not be inspected: {error}") from error
     with file.open(encoding="utf-8") as lines:

@@ -13,6 +13,7 @@ def precision(distances: Sequence[int], relevant: Sequence[bool], k: int = NEARE
     Args:
         distances: ascending, and complete up to the k-th distance: every item at that distance is among them.
         relevant: whether each item counts, in the same order.
+        k: how many places count.
     """
     if len(distances) < k:
         return sum(relevant) / max(len(distances), 1)

@@ -19,6 +19,7 @@ def server(store: Path, log: Path) -> Iterator[str]:
     """Run ``hashsvc serve`` on a free port; gives its HOST:PORT once it serves, stops it at the end.
 
     Args:
+        store: folder of the store.
         log: file that takes what the server says.
 
     Raises:

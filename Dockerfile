@@ -1,0 +1,29 @@
+# hashsvc in a slim image without root. `--build-arg DEVICE=cuda` takes the torch build with CUDA.
+ARG PYTHON=3.11
+FROM python:${PYTHON}-slim AS build
+ARG DEVICE=cpu
+RUN python -m venv /opt/hashsvc
+ENV PATH=/opt/hashsvc/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /src
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+# torch before the sources: it is the largest layer and changes only with constraints.txt.
+RUN if [ "$DEVICE" = cpu ]; then index="--index-url https://download.pytorch.org/whl/cpu"; fi \
+    && pip install $index "$(grep '^torch==' constraints.txt)"
+COPY migrations ./migrations
+COPY hashsvc ./hashsvc
+RUN pip install -c constraints.txt '.[postgresql]'
+
+FROM python:${PYTHON}-slim
+RUN useradd --system --uid 10001 --create-home hashsvc \
+    && install -d -o hashsvc -g hashsvc /var/lib/hashsvc
+COPY --from=build /opt/hashsvc /opt/hashsvc
+ENV PATH=/opt/hashsvc/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    HASHSVC_STORE=/var/lib/hashsvc \
+    HASHSVC_FOLDER=/var/lib/hashsvc \
+    HASHSVC_LISTEN=0.0.0.0:50051
+USER hashsvc
+VOLUME /var/lib/hashsvc
+EXPOSE 50051
+ENTRYPOINT ["hashsvc"]
+CMD ["serve"]

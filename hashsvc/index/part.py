@@ -1,0 +1,83 @@
+"""What a search pass reads of one segment or of the tail: its arrays, and bitmaps of the items that may answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from hashsvc.index.layout import bit_total, bits_at, frozen, full_bitmap, set_places
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hashsvc.index.segment import Segment
+
+NO_BITMAP = frozen(np.zeros(0, np.uint64))
+NO_INDICES = frozen(np.zeros(0, np.uint32))
+NO_OFFSETS = frozen(np.zeros(1, np.uint32))
+NO_IDS = frozen(np.zeros(0, np.int64))
+
+
+class Part(NamedTuple):
+    """One segment or tail with the items that may answer.
+
+    Args:
+        blocks: codes ``uint64[8 * groups, words, 8]``.
+        ids: ``int64[codes]``, the first item id of each code.
+        codes: bitmap of codes that at least one item may answer for.
+        items: bitmap of codes whose first item may answer.
+        shared, shared_codes, shared_offsets, extra_ids: the posting lists, as in :class:`Segment`; empty in a tail.
+        extras: bitmap of extras that may answer.
+        segment: where the part comes from; None for a tail.
+    """
+
+    blocks: NDArray[np.uint64]
+    ids: NDArray[np.int64]
+    codes: NDArray[np.uint64]
+    items: NDArray[np.uint64]
+    shared: NDArray[np.uint64] = NO_BITMAP
+    shared_codes: NDArray[np.uint32] = NO_INDICES
+    shared_offsets: NDArray[np.uint32] = NO_OFFSETS
+    extra_ids: NDArray[np.int64] = NO_IDS
+    extras: NDArray[np.uint64] = NO_BITMAP
+    segment: Segment | None = None
+
+    @property
+    def item_total(self) -> int:
+        """Number of items that may answer."""
+        return bit_total(self.items) + bit_total(self.extras)
+
+
+def part_of(segment: Segment, items: NDArray[np.uint64], extras: NDArray[np.uint64]) -> Part:
+    """The part of a segment whose allowed first items and extras are these bitmaps."""
+    return Part(
+        segment.blocks,
+        segment.ids,
+        frozen(answering_codes(segment, items, extras)),
+        frozen(items),
+        segment.shared,
+        segment.shared_codes,
+        segment.shared_offsets,
+        segment.extra_ids,
+        frozen(extras),
+        segment,
+    )
+
+
+def whole_part(segment: Segment) -> Part:
+    """The part of a segment in which every item may answer."""
+    return part_of(segment, full_bitmap(segment.codes), full_bitmap(len(segment.extra_ids)))
+
+
+def answering_codes(segment: Segment, items: NDArray[np.uint64], extras: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Bitmap of codes with at least one allowed item."""
+    if not extras.any():
+        return items
+    owners = segment.owners(set_places(extras))
+    dark = owners[~bits_at(items, owners)]
+    if not len(dark):
+        return items
+    codes = items.copy()
+    np.bitwise_or.at(codes, dark >> 6, np.uint64(1) << (dark & 63).astype(np.uint64))
+    return codes

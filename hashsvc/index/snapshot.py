@@ -1,0 +1,173 @@
+"""Snapshots: a published index folder that never changes, with a manifest of checksums.
+
+Publish writes into a temporary folder, flushes the files, then the manifest, renames, flushes the parent folder, and
+keeps the newest two. Files of a segment that an earlier snapshot already holds are linked, not written again.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hashsvc.errors import Corrupt, NotFound
+from hashsvc.index.durable import disk_errors, fsync_folder, write_durably
+from hashsvc.index.held import Held, hold
+from hashsvc.index.layout import frozen, set_places, words_at
+from hashsvc.index.manifest import NAME, Manifest, read_manifest, verify_files
+from hashsvc.index.segment import Segment, build_segment
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hashsvc.index.view import View
+
+KEPT = 2
+PARTIAL = ".partial-"
+DAMAGED = "damaged-"
+COLUMNS = {
+    "blocks": np.uint64,
+    "ids": np.int64,
+    "shared": np.uint64,
+    "shared_codes": np.uint32,
+    "shared_offsets": np.uint32,
+    "extra_ids": np.int64,
+    "extra_order": np.uint32,
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """A loaded snapshot: code length, watermark, segments with their tombstones, and what the owner said of it."""
+
+    bits: int
+    watermark: int
+    held: tuple[Held, ...]
+    about: Mapping[str, str]
+
+
+def publish(view: View, folder: Path, about: Mapping[str, str] | None = None) -> Path:
+    """Publish what ``view`` holds as the newest snapshot under ``folder``; returns the snapshot's own folder.
+
+    Raises:
+        ResourceExhausted: the disk is full; nothing was published.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
+    draft = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder))
+    try:
+        with disk_errors(f"a snapshot under {folder}"):
+            manifest = _write(view, draft, about or {})
+            write_durably(draft / NAME, manifest.to_bytes())
+            fsync_folder(draft)
+            final = folder / f"{view.watermark:020d}-{time.time_ns():020d}"
+            draft.rename(final)
+            fsync_folder(folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    for old in _snapshots(folder)[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+    return final
+
+
+def newest_snapshot(folder: Path) -> Path:
+    """The newest snapshot under ``folder``; raises NotFound when there is none."""
+    found = _snapshots(folder)
+    if not found:
+        raise NotFound(f"no snapshot under {folder}")
+    return found[-1]
+
+
+def load_snapshot(folder: Path) -> Snapshot:
+    """Map a snapshot's segments from its files, read-only, after checking every checksum.
+
+    Raises:
+        Corrupt: a file is not what was published; the folder was renamed, so that nobody uses it.
+    """
+    try:
+        manifest = read_manifest(folder)
+        verify_files(folder, manifest)
+    except Corrupt:
+        _set_aside(folder)
+        raise
+    held = tuple(_load(folder, entry, manifest.bits) for entry in manifest.segments)
+    return Snapshot(manifest.bits, manifest.watermark, held, manifest.about)
+
+
+def _snapshots(folder: Path) -> list[Path]:
+    """Published snapshots, oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name[:1].isdigit())
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what an interrupted publish left, and all but the newest damaged snapshot."""
+    for path in folder.glob(f"{PARTIAL}*"):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in sorted(folder.glob(f"{DAMAGED}*"))[:-1]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _set_aside(folder: Path) -> None:
+    folder.rename(folder.with_name(f"{DAMAGED}{folder.name}"))
+    fsync_folder(folder.parent)
+
+
+def _write(view: View, draft: Path, about: Mapping[str, str]) -> Manifest:
+    segments, files = [], {}
+    for number, held in enumerate(_all_held(view)):
+        entry, written = _write_segment(held, draft, number)
+        segments.append(entry)
+        files.update(written)
+    return Manifest(view.bits, view.watermark, view.items, segments, files, about)
+
+
+def _all_held(view: View) -> list[Held]:
+    rows = set_places(view.tail.items)
+    if not len(rows):
+        return list(view.held)
+    words = words_at(view.tail.blocks, rows)
+    return [*view.held, hold(build_segment(view.tail.ids[rows], words, view.bits))]
+
+
+def _write_segment(held: Held, draft: Path, number: int) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    files: dict[str, list[Any]] = {}
+    arrays = {role: getattr(held.segment, role) for role in COLUMNS}
+    if held.dead:
+        arrays |= {"living_items": held.items, "living_extras": held.extras}
+    for role, array in arrays.items():
+        name = f"{number}-{role}.bin"
+        files[name] = _place(array, draft / name)
+    return {"number": number, "codes": held.segment.codes, "dead": held.dead}, files
+
+
+def _place(array: NDArray[Any], path: Path) -> list[Any]:
+    """Write an array's bytes."""
+    data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    return [write_durably(path, data.data), data.nbytes]
+
+
+def _load(folder: Path, entry: Mapping[str, Any], bits: int) -> Held:
+    number = entry["number"]
+    arrays: dict[str, Any] = {role: _map(folder / f"{number}-{role}.bin", kind) for role, kind in COLUMNS.items()}
+    arrays["blocks"] = arrays["blocks"].reshape(-1, -(-bits // 64), 8)
+    segment = Segment(bits, **arrays)
+    if not entry["dead"]:
+        return hold(segment)
+    living = [_map(folder / f"{number}-living_{role}.bin", np.uint64) for role in ("items", "extras")]
+    return hold(segment, *living)
+
+
+def _map(path: Path, kind: Any) -> NDArray[Any]:
+    """A file's bytes as a read-only array, mapped: pages come when they are read, shared between processes."""
+    if not path.stat().st_size:
+        return frozen(np.zeros(0, kind))
+    return frozen(np.asarray(np.memmap(path, kind, "r")))

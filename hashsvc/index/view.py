@@ -1,0 +1,143 @@
+"""A view: everything an index held at one watermark, immutable, read by any number of threads without a lock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hashsvc.codes import check_codes
+from hashsvc.domain.neighbours import Neighbours
+from hashsvc.errors import FailedPrecondition, InvalidArgument
+from hashsvc.index.allowed import ItemBitmap, by_bitmap, by_ids, check_ids, segment_ordinals
+from hashsvc.index.layout import GROUP, bit_total, to_words
+from hashsvc.index.rows import START, Cursor, as_neighbours
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hashsvc.domain.kinds import IndexKind
+    from hashsvc.index.held import Held
+    from hashsvc.index.part import Part
+    from hashsvc.index.passes import Pass
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """Frozen segments, the tail as it stood, and the pass that reads them.
+
+    Args:
+        bits: code length.
+        kind: how the index was asked to search.
+        watermark: every write up to this sequence number is in it, and none beyond.
+        held: the segments with their tombstones.
+        tail: the live part.
+    """
+
+    bits: int
+    kind: IndexKind
+    watermark: int
+    held: tuple[Held, ...]
+    tail: Part
+    way: Pass
+
+    @property
+    def items(self) -> int:
+        """Number of living items."""
+        return sum(one.live for one in self.held) + bit_total(self.tail.items)
+
+    @property
+    def distinct(self) -> int:
+        """Number of codes with a living item; a code counts once in each segment and each tail row once."""
+        return sum(bit_total(one.part.codes) for one in self.held) + bit_total(self.tail.items)
+
+    @property
+    def ordinals(self) -> int:
+        """How many bits an :class:`ItemBitmap` over this view has."""
+        return sum(segment_ordinals(one) for one in self.held) + GROUP * len(self.tail.codes)
+
+    def search(
+        self,
+        queries: NDArray[np.uint8],
+        k: int,
+        allowed: NDArray[np.int64] | ItemBitmap | None = None,
+        *,
+        after: tuple[int, int] | None = None,
+    ) -> Neighbours:
+        """The k nearest items of each query.
+
+        Args:
+            queries: codes ``uint8[m, bits/8]``.
+            k: how many; fewer come back only when fewer exist.
+            allowed: only these items may answer: their ids, or a bitmap over this view's ordinals.
+            after: (distance, id) at which the page before ended; the answer goes on behind it, through ties.
+
+        Raises:
+            InvalidArgument: wrong shape of the queries, k < 1.
+        """
+        if k < 1:
+            raise InvalidArgument(f"k must be at least 1, not {k}", field="k")
+        words = self._words(queries)
+        cursor = START if after is None else Cursor(*after)
+        return as_neighbours(self.way.nearest(self._parts(allowed), words, k, cursor), len(queries))
+
+    def within(
+        self, queries: NDArray[np.uint8], radius: int, allowed: NDArray[np.int64] | ItemBitmap | None = None
+    ) -> Neighbours:
+        """Every item at distance <= radius of each query; arguments and errors as in :meth:`search`."""
+        if not 0 <= radius <= self.bits:
+            raise InvalidArgument(f"radius must be 0 to {self.bits}, not {radius}", field="radius")
+        words = self._words(queries)
+        return as_neighbours(self.way.inside(self._parts(allowed), words, radius), len(queries))
+
+    def within_chunks(
+        self,
+        query: NDArray[np.uint8],
+        radius: int,
+        allowed: NDArray[np.int64] | ItemBitmap | None = None,
+        *,
+        chunk: int = 10_000,
+    ) -> Iterator[Neighbours]:
+        """What :meth:`within` answers for one query ``uint8[bits/8]``, in pieces of at most ``chunk`` items."""
+        whole = self.within(query[None], radius, allowed)
+        for start in range(0, len(whole.ids), chunk):
+            ids, distances = whole.ids[start : start + chunk], whole.distances[start : start + chunk]
+            yield Neighbours(np.array([0, len(ids)], np.int64), ids, distances)
+
+    def bitmap(self, ids: NDArray[np.int64]) -> ItemBitmap:
+        """The bitmap over this view's ordinals of those items of ``ids int64[n]`` that it holds."""
+        flags = np.zeros(self.ordinals, bool)
+        ids, start = check_ids(ids), 0
+        for one in self.held:
+            places = one.segment.locate(ids)
+            flags[start + places[places >= 0]] = True
+            start += segment_ordinals(one)
+        flags[start : start + len(self.tail.ids)] = np.isin(self.tail.ids, ids)
+        return ItemBitmap(np.packbits(flags, bitorder="little"), self.watermark)
+
+    def _words(self, queries: NDArray[np.uint8]) -> NDArray[np.uint64]:
+        return to_words(check_codes(queries, self.bits, "queries"))
+
+    def _parts(self, allowed: NDArray[np.int64] | ItemBitmap | None) -> Sequence[Part]:
+        if allowed is None:
+            parts = [one.part for one in self.held]
+            return [*parts, self.tail] if len(self.tail.codes) else parts
+        if isinstance(allowed, ItemBitmap):
+            self._check_bitmap(allowed)
+            return by_bitmap(self.held, self.tail, allowed)
+        return by_ids(self.held, self.tail, check_ids(allowed))
+
+    def _check_bitmap(self, bitmap: ItemBitmap) -> None:
+        if bitmap.watermark != self.watermark:
+            raise FailedPrecondition(
+                f"the item bitmap belongs to watermark {bitmap.watermark}, this view is at {self.watermark}: "
+                "make it again from this view"
+            )
+        if bitmap.data.dtype != np.uint8 or bitmap.data.shape != (self.ordinals // 8,):
+            raise InvalidArgument(
+                f"an item bitmap of this view is uint8[{self.ordinals // 8}], "
+                f"not {bitmap.data.dtype}{list(bitmap.data.shape)}",
+                field="allowed",
+            )

@@ -1,0 +1,9 @@
+"""SQL is the truth: collections, encoder versions, items with their codes, jobs and owners, on SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+from hashsvc.catalog.catalog import Catalog, open_catalog
+from hashsvc.catalog.commit import Changes, Commit, UnitProgress
+from hashsvc.catalog.migration import migrate
+
+__all__ = ["Catalog", "Changes", "Commit", "UnitProgress", "migrate", "open_catalog"]

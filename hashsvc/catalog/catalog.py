@@ -1,0 +1,55 @@
+"""The door of this room: one catalog, one attribute for each kind of row."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hashsvc.catalog import requests
+from hashsvc.catalog.collections import Collections
+from hashsvc.catalog.database import Database
+from hashsvc.catalog.encoders import Encoders
+from hashsvc.catalog.grouping import Writers
+from hashsvc.catalog.items import Items
+from hashsvc.catalog.jobs import Jobs
+from hashsvc.catalog.migration import check_version
+from hashsvc.catalog.owners import Owners
+
+KEEP_REQUESTS = timedelta(days=7)
+
+
+class Catalog:
+    """What a store knows. Safe to use from several threads; open one in each process."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.collections = Collections(database)
+        self.encoders = Encoders(database)
+        self.items = Items(database, Writers(database))
+        self.jobs = Jobs(database)
+        self.owners = Owners(database)
+
+    def forget_requests(self, older: timedelta = KEEP_REQUESTS) -> int:
+        """Drop stored acknowledgements older than this; how many. A request_id that is repeated later counts as new."""
+        with self.database.writing() as connection:
+            return requests.forget(connection, datetime.now(UTC) - older)
+
+    def close(self) -> None:
+        """Let go of everything owned and of every connection."""
+        self.owners.close()
+        self.database.close()
+
+
+def open_catalog(url: str) -> Catalog:
+    """Open the catalog at ``sqlite:////absolute/path`` or ``postgresql+psycopg://...``.
+
+    Raises:
+        FailedPrecondition: it is absent, or its schema is older or newer than this version of hashsvc.
+        Unavailable: the database does not answer.
+    """
+    database = Database(url)
+    try:
+        check_version(database)
+    except BaseException:
+        database.close()
+        raise
+    return Catalog(database)

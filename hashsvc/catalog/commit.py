@@ -1,0 +1,62 @@
+"""What a write is told, and what a reader of the sequence log gets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hashsvc.domain.items import Outcome
+from hashsvc.domain.jobs import Counts, DeadLetter
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Acknowledgement of one write: it is durable.
+
+    Args:
+        outcomes: one for each upsert, then one for each delete.
+        ids: ``int64[n]``, ids of the same (for an absent key the id it would have).
+        before: the collection's sequence number just before this write.
+        watermark: the collection's sequence number after it; ``watermark - before`` rows changed.
+        replayed: the request_id was known: this is the acknowledgement of the first time.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    ids: NDArray[np.int64]
+    before: int
+    watermark: int
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """One part of the sequence log.
+
+    Args:
+        upsert_ids: ``int64[n]``.
+        upsert_codes: ``uint8[n, bits/8]``.
+        deleted_ids: ``int64[m]``; none of them is among the upserts.
+        watermark: the log is covered up to here.
+        more: there is more behind it.
+    """
+
+    upsert_ids: NDArray[np.int64]
+    upsert_codes: NDArray[np.uint8]
+    deleted_ids: NDArray[np.int64]
+    watermark: int
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnitProgress:
+    """A unit finished by a write: its counts and dead letters become durable with the rows."""
+
+    job: int
+    unit: int
+    counts: Counts
+    dead_letters: Sequence[DeadLetter] = field(default=())

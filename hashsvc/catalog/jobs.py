@@ -1,0 +1,290 @@
+"""Queries of the table of jobs."""
+
+from __future__ import annotations
+
+import builtins
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Row, and_, delete, insert, select, update
+
+from hashsvc.catalog import units
+from hashsvc.catalog.requests import check_request_id
+from hashsvc.catalog.tables import dead_letters, jobs
+from hashsvc.catalog.tables import units as unit_rows
+from hashsvc.domain.jobs import Counts, DeadLetter, Job, JobKind, JobState, Unit
+from hashsvc.errors import Aborted, AlreadyExists, Cancelled, FailedPrecondition, InvalidArgument, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from hashsvc.catalog.commit import UnitProgress
+    from hashsvc.catalog.database import Database
+
+MAX_ERROR = 2_000
+OPEN = (str(JobState.PLANNED), str(JobState.RUNNING), str(JobState.CANCELLING))
+
+
+class Jobs:
+    """The jobs of a store, their units and their dead letters. A job may be given as itself or by its number."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, kind: JobKind, collection: str, spec: Mapping[str, Any], request_id: str = "") -> Job:
+        """Create a job; a repeated request_id answers with the job of the first time.
+
+        Raises:
+            InvalidArgument: the request_id was used for another job.
+        """
+        check_request_id(request_id)
+        try:
+            with self._database.writing() as connection:
+                known = _requested(connection, request_id)
+                return (
+                    _same(known, kind, collection, spec)
+                    if known
+                    else _add(connection, kind, collection, spec, request_id)
+                )
+        except AlreadyExists:
+            with self._database.reading() as connection:
+                return _same(_requested(connection, request_id), kind, collection, spec)
+
+    def get(self, job: Job | int) -> Job:
+        """One job as it stands; NotFound."""
+        with self._database.reading() as connection:
+            return _one(connection, _number(job))
+
+    def list(self) -> builtins.list[Job]:
+        """Every job, newest first."""
+        with self._database.reading() as connection:
+            return [_job(row) for row in connection.execute(select(jobs).order_by(jobs.c.id.desc()))]
+
+    def plan(self, job: Job | int, specs: Iterable[Mapping[str, Any]]) -> Job:
+        """Give a job its units, all in one transaction; a job that has some already keeps them.
+
+        Raises:
+            FailedPrecondition: the job is final.
+        """
+        number = _number(job)
+        with self._database.writing() as connection:
+            held = _open(connection, number)
+            if not held.units:
+                count = units.add(connection, number, specs)
+                connection.execute(update(jobs).where(jobs.c.id == number).values(units=count))
+            return _one(connection, number)
+
+    def claim(self, worker: str, lease_s: float, job: Job | int | None = None) -> Job | None:
+        """Lease the oldest job nobody works on: planned, or left behind by a worker whose lease ran out.
+
+        A job that was asked to stop and left behind is settled as cancelled on the way.
+
+        Args:
+            worker: name of the worker; must differ from every other's.
+            lease_s: seconds without a heartbeat after which another worker may take over.
+            job: claim this one or none.
+        """
+        with self._database.writing() as connection:
+            now = self._database.now(connection)
+            waiting = select(jobs).where(jobs.c.state.in_(OPEN), jobs.c.lease_until <= now)
+            if job is not None:
+                waiting = waiting.where(jobs.c.id == _number(job))
+            ordered = waiting.order_by(jobs.c.id).with_for_update(skip_locked=True)
+            for row in connection.execute(ordered).all():
+                if row.state == JobState.CANCELLING:
+                    _settle(connection, row.id, JobState.CANCELLED)
+                    continue
+                leased = {"state": str(JobState.RUNNING), "worker": worker, "lease_until": now + lease_s}
+                connection.execute(update(jobs).where(jobs.c.id == row.id).values(leased))
+                return _one(connection, row.id)
+        return None
+
+    def claim_unit(self, job: Job | int, worker: str, lease_s: float) -> Unit | None:
+        """Lease the next unit of a job; None when every unit is done or leased to another worker.
+
+        Raises:
+            Cancelled: the job was asked to stop.
+        """
+        with self._database.writing() as connection:
+            held = _one(connection, _number(job))
+            if held.state in {JobState.CANCELLING, JobState.CANCELLED}:
+                raise Cancelled(f"job {held.id} was cancelled")
+            return units.claim(self._database, connection, held.id, worker, lease_s)
+
+    def finish_unit(self, progress: UnitProgress) -> None:
+        """Finish a unit that has no rows to write; one that was done already stays as it is."""
+        with self._database.writing() as connection:
+            units.finish(connection, progress)
+
+    def heartbeat(self, job: Job | int, worker: str, lease_s: float) -> Job:
+        """Renew the lease of a job and of its units in hand; the answer tells whether it was asked to stop.
+
+        Raises:
+            Aborted: another worker has it by now, or it is final.
+        """
+        number = _number(job)
+        with self._database.writing() as connection:
+            until = self._database.now(connection) + lease_s
+            mine = and_(jobs.c.id == number, jobs.c.worker == worker, jobs.c.state.in_(OPEN))
+            if not connection.execute(update(jobs).where(mine).values(lease_until=until)).rowcount:
+                _one(connection, number)
+                raise Aborted(f"job {number} is no longer leased to {worker!r}", reason="LEASE_LOST")
+            in_hand = and_(unit_rows.c.job == number, unit_rows.c.worker == worker, ~unit_rows.c.done)
+            connection.execute(update(unit_rows).where(in_hand).values(lease_until=until))
+            return _one(connection, number)
+
+    def finish(self, job: Job | int, result: Mapping[str, Any]) -> Job:
+        """Settle a job as done; one that was asked to stop becomes cancelled.
+
+        Raises:
+            FailedPrecondition: units are left, or the job is final.
+        """
+        with self._database.writing() as connection:
+            held = _open(connection, _number(job))
+            if held.state is JobState.CANCELLING:
+                return _settle(connection, held.id, JobState.CANCELLED)
+            left = units.left(connection, held.id)
+            if left:
+                raise FailedPrecondition(f"job {held.id} has {left} unfinished units")
+            return _settle(connection, held.id, JobState.DONE, result=dict(result))
+
+    def fail(self, job: Job | int, error: str) -> Job:
+        """Settle a job as failed; a final one stays as it is."""
+        with self._database.writing() as connection:
+            held = _one(connection, _number(job), lock=True)
+            if held.state.final:
+                return held
+            line = " ".join(error.split())[:MAX_ERROR].replace("\x00", "")
+            return _settle(connection, held.id, JobState.FAILED, error=line)
+
+    def cancel(self, job: Job | int) -> Job:
+        """Ask a job to stop: at once when nobody works on it, else after the units in hand; a final one stays."""
+        with self._database.writing() as connection:
+            held = _one(connection, _number(job), lock=True)
+            if held.state is JobState.PLANNED:
+                return _settle(connection, held.id, JobState.CANCELLED)
+            if held.state is JobState.RUNNING:
+                stopping = update(jobs).where(jobs.c.id == held.id).values(state=str(JobState.CANCELLING))
+                connection.execute(stopping)
+            return _one(connection, held.id)
+
+    def cancelled(self, job: Job | int) -> Job:
+        """Settle a job as cancelled, by the worker that stopped; a final one stays as it is."""
+        with self._database.writing() as connection:
+            held = _one(connection, _number(job), lock=True)
+            return held if held.state.final else _settle(connection, held.id, JobState.CANCELLED)
+
+    def counts(self, job: Job | int) -> Counts:
+        """What happened to the rows of a job so far."""
+        return self.get(job).counts
+
+    def units(self, job: Job | int) -> builtins.list[Unit]:
+        """Every unit of a job, in order."""
+        with self._database.reading() as connection:
+            return units.listed(connection, _number(job))
+
+    def dead_letters(self, job: Job | int) -> builtins.list[DeadLetter]:
+        """Rows of a job that could not be stored, by unit and row; NotFound."""
+        with self._database.reading() as connection:
+            return units.letters_of(connection, _one(connection, _number(job)).id)
+
+    def forget(self, before: datetime) -> int:
+        """Delete final jobs that ended before a moment, with their units and dead letters; how many."""
+        with self._database.writing() as connection:
+            old = select(jobs.c.id).where(jobs.c.finished_at < before)
+            numbers = [row.id for row in connection.execute(old)]
+            for table in (unit_rows, dead_letters):
+                connection.execute(delete(table).where(self._database.among(table.c.job, numbers)))
+            connection.execute(delete(jobs).where(self._database.among(jobs.c.id, numbers)))
+            return len(numbers)
+
+
+def _number(job: Job | int) -> int:
+    return job if isinstance(job, int) else job.id
+
+
+def _requested(connection: Connection, request_id: str) -> Job | None:
+    if not request_id:
+        return None
+    row = connection.execute(select(jobs).where(jobs.c.request_id == request_id)).first()
+    return _job(row) if row else None
+
+
+def _same(known: Job | None, kind: JobKind, collection: str, spec: Mapping[str, Any]) -> Job:
+    asked = (kind, collection, json.dumps(dict(spec), sort_keys=True))
+    if known is None or asked != (known.kind, known.collection, json.dumps(dict(known.spec), sort_keys=True)):
+        raise InvalidArgument(
+            "this request_id was used for another job: give each its own",
+            field="request_id",
+            reason="REQUEST_ID_REUSED",
+        )
+    return known
+
+
+def _add(connection: Connection, kind: JobKind, collection: str, spec: Mapping[str, Any], request_id: str) -> Job:
+    values = {
+        "kind": str(kind),
+        "collection": collection,
+        "spec": dict(spec),
+        "state": str(JobState.PLANNED),
+        "request_id": request_id or None,
+        "created_at": datetime.now(UTC),
+        **dict.fromkeys(units.COUNTS, 0),
+        "units": 0,
+        "units_done": 0,
+        "result": {},
+        "error": "",
+        "worker": "",
+        "lease_until": 0.0,
+    }
+    added = connection.execute(insert(jobs).values(values).returning(jobs.c.id)).scalar_one()
+    return _one(connection, added)
+
+
+def _settle(
+    connection: Connection, job: int, state: JobState, *, result: Mapping[str, Any] | None = None, error: str = ""
+) -> Job:
+    values = {
+        "state": str(state),
+        "finished_at": datetime.now(UTC),
+        "worker": "",
+        "lease_until": 0.0,
+        "error": error,
+        "result": dict(result or {}),
+    }
+    connection.execute(update(jobs).where(jobs.c.id == job).values(values))
+    units.release(connection, job)
+    return _one(connection, job)
+
+
+def _open(connection: Connection, number: int) -> Job:
+    held = _one(connection, number, lock=True)
+    if held.state.final:
+        raise FailedPrecondition(f"job {number} is {held.state} already")
+    return held
+
+
+def _one(connection: Connection, number: int, *, lock: bool = False) -> Job:
+    query = select(jobs).where(jobs.c.id == number)
+    row = connection.execute(query.with_for_update() if lock else query).first()
+    if row is None:
+        raise NotFound(f"no job {number}", field="job")
+    return _job(row)
+
+
+def _job(row: Row[Any]) -> Job:
+    return Job(
+        id=row.id,
+        kind=JobKind(row.kind),
+        collection=row.collection,
+        spec=row.spec,
+        state=JobState(row.state),
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+        counts=units.counts_of(row),
+        units=row.units,
+        units_done=row.units_done,
+        result=row.result,
+        error=row.error,
+    )

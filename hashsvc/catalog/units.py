@@ -1,0 +1,102 @@
+"""Queries of the tables of units and dead letters: the resumable parts of a job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from hashsvc.catalog.tables import dead_letters, jobs, units
+from hashsvc.domain.jobs import Counts, DeadLetter, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from hashsvc.catalog.commit import UnitProgress
+    from hashsvc.catalog.database import Database
+
+COUNTS = ("read", "stored", "unchanged", "dead")
+
+
+def add(connection: Connection, job: int, specs: Iterable[Mapping[str, Any]]) -> int:
+    """Number the units of a job from 0 and store them; how many."""
+    empty = {"done": False, "worker": "", "lease_until": 0.0, **dict.fromkeys(COUNTS, 0)}
+    rows = [{"job": job, "number": number, "spec": dict(spec), **empty} for number, spec in enumerate(specs)]
+    if rows:
+        connection.execute(insert(units), rows)
+    return len(rows)
+
+
+def claim(database: Database, connection: Connection, job: int, worker: str, lease_s: float) -> Unit | None:
+    """Lease the first unit that is neither done nor leased; None when there is none."""
+    now = database.now(connection)
+    query = select(units).where(units.c.job == job, ~units.c.done, units.c.lease_until <= now)
+    first = query.order_by(units.c.number).limit(1).with_for_update(skip_locked=True)
+    row = connection.execute(first).first()
+    if row is None:
+        return None
+    leased = update(units).where(units.c.job == job, units.c.number == row.number)
+    connection.execute(leased.values(worker=worker, lease_until=now + lease_s))
+    return _unit(row)
+
+
+def release(connection: Connection, job: int) -> None:
+    """Give every unfinished unit of a job back, at once."""
+    connection.execute(update(units).where(units.c.job == job, ~units.c.done).values(worker="", lease_until=0.0))
+
+
+def finish(connection: Connection, progress: UnitProgress) -> bool:
+    """Mark a unit done with its counts and dead letters; False, and no change, when it was done already."""
+    counts = {name: getattr(progress.counts, name) for name in COUNTS}
+    open_unit = update(units).where(units.c.job == progress.job, units.c.number == progress.unit, ~units.c.done)
+    if not connection.execute(open_unit.values(done=True, **counts)).rowcount:
+        return False
+    total = {name: jobs.c[name] + count for name, count in counts.items()}
+    connection.execute(update(jobs).where(jobs.c.id == progress.job).values(units_done=jobs.c.units_done + 1, **total))
+    bury(connection, progress.job, progress.unit, progress.dead_letters)
+    return True
+
+
+def bury(connection: Connection, job: int, unit: int, letters: Iterable[DeadLetter]) -> None:
+    """Store dead letters of one unit."""
+    rows = [
+        {
+            "job": job,
+            "unit": unit,
+            "source": letter.source,
+            "row": letter.row,
+            "key": letter.key,
+            "reason": letter.reason,
+        }
+        for letter in letters
+    ]
+    if rows:
+        connection.execute(insert(dead_letters), rows)
+
+
+def listed(connection: Connection, job: int) -> list[Unit]:
+    """Every unit of a job, in order."""
+    query = select(units).where(units.c.job == job).order_by(units.c.number)
+    return [_unit(row) for row in connection.execute(query)]
+
+
+def letters_of(connection: Connection, job: int) -> list[DeadLetter]:
+    """Every dead letter of a job, by unit and row."""
+    query = select(dead_letters).where(dead_letters.c.job == job)
+    ordered = query.order_by(dead_letters.c.unit, dead_letters.c.row, dead_letters.c.id)
+    return [DeadLetter(row.source, row.row, row.reason, row.key, row.unit) for row in connection.execute(ordered)]
+
+
+def left(connection: Connection, job: int) -> int:
+    """Units of a job that are not done."""
+    query = select(func.count()).select_from(units).where(units.c.job == job, ~units.c.done)
+    return int(connection.execute(query).scalar_one())
+
+
+def counts_of(row: Row[Any]) -> Counts:
+    """The counts of a row of units or jobs."""
+    return Counts(row.read, row.stored, row.unchanged, row.dead)
+
+
+def _unit(row: Row[Any]) -> Unit:
+    return Unit(row.job, row.number, row.spec, row.done, counts_of(row))

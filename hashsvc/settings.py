@@ -37,6 +37,7 @@ class Settings:
         store: folder of an embedded store, or a PostgreSQL URL.
         folder: folder for encoders, blobs and snapshots when ``store`` is a database URL.
         listen: HOST:PORT of the gRPC server.
+        roots: folders that server-side jobs may read, separated by ":" in ``HASHSVC_ROOTS``; none by default.
         threads: size of the server's thread pool.
         kernel_cache: folder of the compiled search kernel; "" keeps numba's default.
         log_level: DEBUG, INFO, WARNING or ERROR.
@@ -45,6 +46,7 @@ class Settings:
     store: str = "hashsvc-store"
     folder: str = ""
     listen: str = "127.0.0.1:50051"
+    roots: tuple[str, ...] = ()
     threads: int = 8
     kernel_cache: str = ""
     log_level: str = "INFO"
@@ -64,6 +66,7 @@ class Settings:
             store=source.get(f"{PREFIX}STORE", defaults.store),
             folder=source.get(f"{PREFIX}FOLDER", defaults.folder),
             listen=source.get(f"{PREFIX}LISTEN", defaults.listen),
+            roots=tuple(root for root in source.get(f"{PREFIX}ROOTS", "").split(os.pathsep) if root),
             threads=_number(source, "threads", defaults.threads),
             kernel_cache=source.get(f"{PREFIX}KERNEL_CACHE", defaults.kernel_cache),
             log_level=source.get(f"{PREFIX}LOG_LEVEL", defaults.log_level),

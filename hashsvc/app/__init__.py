@@ -1,0 +1,7 @@
+"""The only place where rooms are wired together: a store in this process."""
+
+from __future__ import annotations
+
+from hashsvc.app.store import Store, open_store
+
+__all__ = ["Store", "open_store"]

@@ -1,0 +1,106 @@
+"""Live indexes that follow the sequence log of their collections."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hashsvc.errors import Corrupt, NotFound
+from hashsvc.index import LiveIndex, publish
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hashsvc.catalog import Catalog, Commit
+    from hashsvc.domain.collections import Collection
+    from hashsvc.index import View
+
+LOG_ROWS = 50_000
+SNAPSHOT_CHANGES = 10_000
+
+
+class Follower:
+    """The live index of one collection, kept at the catalog's watermark.
+
+    Writers hold ``_lock``; readers take views and never wait.
+
+    Args:
+        damaged: told of each snapshot that failed its checksums and was set aside.
+    """
+
+    def __init__(
+        self, collection: Collection, catalog: Catalog, folder: Path, damaged: Callable[[Corrupt], None]
+    ) -> None:
+        self._collection = collection
+        self._catalog = catalog
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._live = self._start(damaged)
+        self._published = self._live.view().watermark
+        self.catch_up()
+
+    def _start(self, damaged: Callable[[Corrupt], None]) -> LiveIndex:
+        """From the newest snapshot that passes its checksums, else from nothing: SQL is the truth."""
+        while True:
+            try:
+                live = LiveIndex.from_snapshot(self._folder, self._collection.index)
+            except NotFound:
+                break
+            except Corrupt as error:
+                damaged(error)
+            else:
+                # A catalog restored from a backup may be older than a snapshot left beside it.
+                if live.watermark <= self._collection.watermark:
+                    return live
+                break
+        return LiveIndex(self._collection.bits, self._collection.index)
+
+    def view(self) -> View:
+        """The newest view; every write acknowledged before this call is in it."""
+        return self._live.view()
+
+    def newest(self) -> View:
+        """A view that holds every commit of every process so far."""
+        self.catch_up()
+        return self._live.view()
+
+    def catch_up(self) -> None:
+        """Apply what the sequence log holds beyond the live index's watermark."""
+        with self._lock:
+            self._replay()
+
+    def _replay(self) -> None:
+        more = True
+        while more:
+            changes = self._catalog.items.changes(self._collection, self._live.view().watermark, LOG_ROWS)
+            self._live.apply(changes.upsert_ids, changes.upsert_codes, changes.deleted_ids, changes.watermark)
+            more = changes.more
+
+    def applied(self, commit: Commit, ids: np.ndarray, codes: np.ndarray, deleted: np.ndarray) -> None:
+        """Bring in a commit of this process: straight from memory when nothing else came between, else by replay."""
+        with self._lock:
+            watermark = self._live.view().watermark
+            if watermark >= commit.watermark:
+                return
+            if watermark == commit.before:
+                self._live.apply(ids, codes, deleted, commit.watermark)
+            else:
+                self._replay()
+
+    def merge(self) -> None:
+        """Fuse small segments until there is nothing left to fuse."""
+        while self._live.merge():
+            pass
+
+    def publish(self, *, least: int = 1) -> bool:
+        """Publish a snapshot if at least ``least`` changes came since the last one; whether it did."""
+        with self._lock:
+            view = self.view()
+            if view.watermark - self._published < least:
+                return False
+            publish(view, self._folder)
+            self._published = view.watermark
+            return True

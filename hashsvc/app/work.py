@@ -1,0 +1,192 @@
+"""How a store runs its jobs: what each kind asks for, checked when the job is made, and who does it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hashsvc import ingest
+from hashsvc.domain.encoders import check_name
+from hashsvc.domain.items import Item
+from hashsvc.domain.jobs import DeadLetter, Job, JobKind
+from hashsvc.domain.kinds import Kind
+from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, PermissionDenied
+from hashsvc.ingest import Bench, IngestSpec
+from hashsvc.readers import Columns, open_source, prefixes, read_all
+from hashsvc.runners import inline
+from hashsvc.runners.lease import LEASE_S, Lease, name_worker
+from hashsvc.train import train
+
+if TYPE_CHECKING:
+    from hashsvc.app.store import Store
+    from hashsvc.domain.encoders import EncoderVersion
+    from hashsvc.encoders import OnProgress
+    from hashsvc.runners.progress import OnProgress as OnUnit
+
+Flow = Callable[[Job, Lease], Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSpec:
+    """What a train job was asked to do.
+
+    Args:
+        name: the encoder's; training it again makes the next version.
+        sources: locations, see :func:`hashsvc.readers.open_source`.
+        kind: what the sources hold.
+        model: a name of ``hashsvc.encoders.MODELS``; "auto" keeps the best of the default and the linear floors.
+        limit: at most this many rows are read; None for all.
+    """
+
+    name: str
+    sources: tuple[str, ...]
+    kind: Kind
+    bits: int = 64
+    model: str = "auto"
+    seed: int = 0
+    columns: Columns = field(default_factory=Columns)
+    limit: int | None = None
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any]) -> TrainSpec:
+        """The spec of a job row; InvalidArgument names the field that is unknown, missing or of another type."""
+        own = {"name", "kind", "bits", "model", "seed"}
+        rows = IngestSpec.of({name: value for name, value in spec.items() if name not in own})
+        try:
+            kind = Kind(str(spec.get("kind")))
+        except ValueError:
+            raise InvalidArgument(
+                f"kind must be text, image or vector, not {spec.get('kind')!r}", field="kind"
+            ) from None
+        return cls(
+            check_name(str(spec.get("name", ""))),
+            rows.sources,
+            kind,
+            bits=_whole(spec, "bits", 64),
+            model=str(spec.get("model", "auto")),
+            seed=_whole(spec, "seed", 0),
+            columns=rows.columns,
+            limit=rows.limit,
+        )
+
+
+def _whole(spec: Mapping[str, Any], name: str, default: int) -> int:
+    value = spec.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        raise InvalidArgument(f"{name} must be an integer, not {value!r}", field=name)
+    return int(value)
+
+
+def create(store: Store, kind: JobKind, spec: Mapping[str, Any], *, request_id: str) -> Job:
+    """Check what a job asks for and write it down; a worker runs it.
+
+    Raises:
+        InvalidArgument: a field of ``spec`` is wrong.
+        PermissionDenied: a source lies outside the configured roots.
+    """
+    if kind is JobKind.INGEST:
+        collection = store.collection(str(spec.get("collection", "")))
+        rows = IngestSpec.of(spec)
+        _check_roots(rows.sources, store.settings.roots)
+        return ingest.plan(store.catalog, collection, rows, request_id=request_id)
+    if kind is JobKind.TRAIN:
+        _check_roots(TrainSpec.of(spec).sources, store.settings.roots)
+        return store.catalog.jobs.create(kind, "", spec, request_id)
+    raise InvalidArgument(f"no job of kind {kind} can be created here", field="kind")
+
+
+def _check_roots(sources: Sequence[str], roots: Sequence[str]) -> None:
+    """Each source lies in one of the roots, links resolved."""
+    if not roots:
+        raise FailedPrecondition(
+            "this service reads no files of its own: set HASHSVC_ROOTS to the folders it may read, or stream the items",
+            reason="NO_ROOTS",
+        )
+    resolved = [Path(root).resolve() for root in roots]
+    for position, source in enumerate(sources):
+        if "://" in source or not any(Path(source).resolve().is_relative_to(root) for root in resolved):
+            raise PermissionDenied(f"source {source!r} lies outside the configured roots", field=f"sources[{position}]")
+
+
+def flows(store: Store) -> dict[JobKind, Flow]:
+    """How each kind of job is run over a store."""
+    return {JobKind.INGEST: partial(run_ingest, store), JobKind.TRAIN: partial(_run_train, store)}
+
+
+def run_here(store: Store, job: Job, progress: OnUnit | None) -> Job:
+    """Run an ingest job in this process, now; returns it as it ended.
+
+    Raises:
+        HashsvcError: what stopped it; the job is settled as failed.
+    """
+    name = name_worker()
+    if store.catalog.jobs.claim(name, LEASE_S, job=job.id) is None:
+        return job
+    try:
+        with Lease(store.catalog, job.id, name) as lease:
+            result = run_ingest(store, job, lease, progress)
+    except HashsvcError as error:
+        store.catalog.jobs.fail(job.id, error.message)
+        raise
+    return store.catalog.jobs.finish(job.id, result)
+
+
+def run_ingest(store: Store, job: Job, lease: Lease, progress: OnUnit | None = None) -> Mapping[str, Any]:
+    """Run what is left of an ingest job; the counts of all its units."""
+    collection = store.collection(job.collection)
+    spec = IngestSpec.of(job.spec)
+    sources = spec.open(collection)
+    try:
+        if not job.units:
+            job = ingest.plan_units(store.catalog, job, sources, spec)
+        encoder = store.loaded.get(collection.fingerprint) if collection.encoder else None
+        bench = Bench(store.catalog, store.blobs, collection, encoder, sources)
+        return asdict(inline.run(job, bench, lease, progress=progress).counts)
+    finally:
+        for source in sources:
+            source.close()
+
+
+def _run_train(store: Store, job: Job, lease: Lease) -> Mapping[str, Any]:
+    lease.check()
+    version = train_encoder(store, TrainSpec.of(job.spec))
+    return {"encoder": version.label, "fingerprint": version.spec.fingerprint}
+
+
+def train_encoder(store: Store, spec: TrainSpec, progress: OnProgress | None = None) -> EncoderVersion:
+    """Train on the rows of a spec and register the encoder as the next version of its name."""
+    contents, dead = read_contents(spec)
+    if not contents:
+        raise InvalidArgument(f"the sources hold no {spec.kind} that can be read", field="sources")
+    return train(
+        contents,
+        name=spec.name,
+        kind=spec.kind,
+        bits=spec.bits,
+        model=spec.model,
+        seed=spec.seed,
+        folder=store.layout.encoders,
+        catalog=store.catalog,
+        progress=progress,
+    )
+
+
+def read_contents(spec: TrainSpec) -> tuple[list[bytes], list[DeadLetter]]:
+    """The contents of a spec's rows, and the rows that could not be read."""
+    sources = [
+        open_source(location, kind=spec.kind, columns=spec.columns, prefix=prefix)
+        for location, prefix in zip(spec.sources, prefixes(spec.sources), strict=True)
+    ]
+    try:
+        for source in sources:
+            source.check()
+        rows = list(islice(read_all(sources), spec.limit))
+    finally:
+        for source in sources:
+            source.close()
+    contents = [row.content for row in rows if isinstance(row, Item) and row.content is not None]
+    return contents, [row for row in rows if isinstance(row, DeadLetter)]

@@ -1,0 +1,176 @@
+"""The search flow: queries become codes, the index view finds neighbours, one SQL query makes them matches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hashsvc.domain.filters import Node, check_filter
+from hashsvc.domain.neighbours import Answer, Match, Neighbours
+from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery, Query
+from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, NotFound
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hashsvc.catalog import Catalog
+    from hashsvc.domain.collections import Collection
+    from hashsvc.domain.items import StoredItem
+    from hashsvc.encoders import Encoder
+    from hashsvc.index import View
+
+ATTEMPTS = 4
+NOT_STORED = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Searcher:
+    """Everything a search of one collection needs.
+
+    Args:
+        encoder: loads the collection's encoder; called only when a query has to be encoded.
+        view: an immutable view of the live index that holds every acknowledged write.
+        newer: a view that holds what was committed since, for an answer overtaken by a delete.
+    """
+
+    collection: Collection
+    catalog: Catalog
+    encoder: Callable[[], Encoder]
+    view: View
+    newer: Callable[[], View]
+
+    def search(
+        self, queries: Sequence[Query], *, k: int, filter: Node | None = None, metadata: bool = True
+    ) -> list[Answer]:
+        """The k nearest items of each query.
+
+        Raises:
+            InvalidArgument: a query does not fit the collection; named as ``queries[i]``.
+            NotFound: a key that is not stored.
+        """
+        codes, own = self._codes(queries)
+        spare = int((own != NOT_STORED).any())
+        found, items, view = self._settled(filter, lambda view, ids: view.search(codes, k + spare, ids))
+        return [
+            self._answer(self._without(found, query, own[query], k), found, items, view, metadata=metadata)
+            for query in range(len(queries))
+        ]
+
+    def within(self, query: Query, *, radius: int, filter: Node | None = None, metadata: bool = True) -> Answer:
+        """Every item at distance <= radius of one query; raises as :meth:`search` does."""
+        if not 0 <= radius <= self.collection.bits:
+            raise InvalidArgument(f"radius must be 0 to {self.collection.bits}, not {radius}", field="radius")
+        try:
+            codes, own = self._codes([query])
+        except HashsvcError as error:
+            error.field = (error.field or "queries[0]").replace("queries[0]", "query")
+            raise
+        found, items, view = self._settled(filter, lambda view, ids: view.within(codes, radius, ids))
+        kept = self._without(found, 0, own[0], len(found.ids))
+        return self._answer(kept, found, items, view, metadata=metadata)
+
+    def _codes(self, queries: Sequence[Query]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Codes ``uint8[m, bits/8]`` and the id of the stored item a query names (NOT_STORED for the others)."""
+        codes = np.zeros((len(queries), self.collection.bits // 8), np.uint8)
+        own = np.full(len(queries), NOT_STORED, np.int64)
+        contents = [i for i, query in enumerate(queries) if isinstance(query, ContentQuery)]
+        if contents:
+            codes[contents] = self._encoded({i: queries[i] for i in contents})  # type: ignore[misc]
+        for i, query in enumerate(queries):
+            if isinstance(query, CodeQuery):
+                codes[i] = self._given(query, i)
+        keyed = {i: query.key for i, query in enumerate(queries) if isinstance(query, KeyQuery)}
+        for i, item in zip(keyed, self._stored(keyed), strict=True):
+            codes[i], own[i] = np.frombuffer(item.code, np.uint8), item.id
+        return codes, own
+
+    def _encoded(self, queries: dict[int, ContentQuery]) -> NDArray[np.uint8]:
+        if self.collection.encoder is None:
+            first = next(iter(queries))
+            raise FailedPrecondition(
+                f"collection {self.collection.name!r} holds ready codes and has no encoder: query by code or key",
+                field=f"queries[{first}]",
+            )
+        for i, query in queries.items():
+            if query.kind is not self.collection.kind:
+                raise InvalidArgument(
+                    f"collection {self.collection.name!r} holds items of kind {self.collection.kind}, "
+                    f"the query is of kind {query.kind}",
+                    field=f"queries[{i}]",
+                )
+        encoder = self.encoder()
+        decoded = []
+        for i, query in queries.items():
+            try:
+                decoded.append(encoder.decode(query.content))
+            except HashsvcError as error:
+                raise error.at(f"queries[{i}]") from error
+        return encoder.encode(decoded)
+
+    def _given(self, query: CodeQuery, position: int) -> NDArray[np.uint8]:
+        wanted = self.collection.bits // 8
+        if len(query.code) != wanted:
+            raise InvalidArgument(
+                f"codes of collection {self.collection.name!r} have {wanted} bytes, this one has {len(query.code)}",
+                field=f"queries[{position}].code",
+            )
+        return np.frombuffer(query.code, np.uint8)
+
+    def _stored(self, keyed: dict[int, str]) -> list[StoredItem]:
+        if not keyed:
+            return []
+        held = self.catalog.items.held(self.collection, sorted(set(keyed.values())))
+        for i, key in keyed.items():
+            if key not in held:
+                raise NotFound(f"no item {key!r} in collection {self.collection.name!r}", field=f"queries[{i}].key")
+        return [held[key] for key in keyed.values()]
+
+    def _settled(
+        self, filter: Node | None, ask: Callable[[View, NDArray[np.int64] | None], Neighbours]
+    ) -> tuple[Neighbours, dict[int, StoredItem], View]:
+        """Neighbours whose rows all exist: an item deleted between the view and the SQL query asks for a newer view."""
+        if filter is not None:
+            check_filter(filter)
+        view = self.view
+        for attempt in range(ATTEMPTS):
+            view = self.newer() if attempt else view
+            allowed = None if filter is None else self.catalog.items.ids(self.collection, filter)
+            found = ask(view, allowed)
+            ids = np.unique(found.ids)
+            items = self.catalog.items.by_ids(self.collection, ids)
+            if len(items) == len(ids):
+                break
+        return found, items, view
+
+    def _without(
+        self, found: Neighbours, query: int, own: np.int64, k: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        ids, distances = found[query]
+        keep = ids != own
+        return ids[keep][:k], distances[keep][:k]
+
+    def _answer(
+        self,
+        kept: tuple[NDArray[np.int64], NDArray[np.int32]],
+        found: Neighbours,
+        items: dict[int, StoredItem],
+        view: View,
+        *,
+        metadata: bool,
+    ) -> Answer:
+        matches = tuple(
+            Match(items[number].key, number, distance, items[number].metadata if metadata else {})
+            for number, distance in zip(kept[0].tolist(), kept[1].tolist(), strict=True)
+            if number in items
+        )
+        return Answer(
+            matches=matches,
+            watermark=view.watermark,
+            exact=found.exact,
+            complete=found.complete and len(matches) == len(kept[0]),
+            encoder=self.collection.encoder or "",
+            total=len(matches),
+        )

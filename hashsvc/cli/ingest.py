@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hashsvc.cli import options
 from hashsvc.cli.collections import EncoderName, Fields, Index, Keep, parse_fields
 from hashsvc.cli.doors import local_store, service
+from hashsvc.cli.jobs import dead_letters_table, finished
+from hashsvc.cli.screen import facts, progress, show
+from hashsvc.cli.streaming import stream_sources
 from hashsvc.domain.jobs import Counts, DeadLetter
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind
 from hashsvc.errors import FailedPrecondition, NotFound
 
 if TYPE_CHECKING:
+    from hashsvc.app import Store
     from hashsvc.domain.collections import Collection
     from hashsvc.domain.service import Service
+    from hashsvc.readers import Columns
+    from hashsvc.runners.progress import Progress
 
 SHOWN = 10
 Bits = Annotated[int | None, typer.Option("--bits", help="Code length of a new collection of ready codes")]
+Limit = Annotated[int | None, typer.Option("--limit", help="Read at most this many rows")]
 
 
 def register(tree: typer.Typer) -> None:
@@ -37,6 +44,23 @@ class New:
     content: ContentMode = ContentMode.BYTES
     fields: Mapping[str, FieldType] = field(default_factory=dict)
     index: IndexKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What to read: locations as :func:`hashsvc.readers.open_source` takes them, and the columns of tables."""
+
+    sources: Sequence[str]
+    key: str | None = None
+    content: str | None = None
+    metadata: Sequence[str] | None = None
+    limit: int | None = None
+
+    def columns(self) -> Columns:
+        """The choice of columns."""
+        from hashsvc.readers import Columns
+
+        return Columns(self.key, self.content, self.metadata or None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +82,7 @@ def ingest(
     key: options.KeyColumn = None,
     content: options.ContentColumn = None,
     metadata: options.MetadataColumns = None,
+    limit: Limit = None,
     keep: Keep = ContentMode.BYTES,
     field: Fields = None,
     index: Index = None,
@@ -71,12 +96,13 @@ def ingest(
     stores only what is new or changed.
     """
     new = New(encoder, bits, keep, parse_fields(field or ()), index)
+    rows = Rows(sources, key, content, metadata, limit)
     if server:
         with service(store, server) as door:
-            done = _streamed(door, name, sources, new, key, content, metadata)
+            done = _streamed(door, name, rows, new)
     else:
         with local_store(store, create=bits is not None) as held:
-            done = ingest_sources(held, name, sources, new=new, key=key, content=content, metadata=metadata)
+            done = ingest_here(held, name, rows, new)
     _show(done, json=json)
 
 
@@ -109,36 +135,27 @@ def ready(door: Service, name: str, new: New) -> Collection:
     return held
 
 
-def ingest_sources(
-    store: Store, name: str, sources: Sequence[str], *, new: New, spec: Mapping[str, Any] | None = None
-) -> Ingested:
-    """Run an ingest job in this process; what ``hashsvc ingest`` and the demo do.
-
-    Args:
-        store: the store, opened as its owner.
-        name: the collection.
-        sources: locations as :func:`hashsvc.readers.open_source` takes them.
-        new: how to make the collection if it does not exist.
-        spec: further fields of the job: columns, limit.
-    """
+def ingest_here(store: Store, name: str, rows: Rows, new: New) -> Ingested:
+    """Run an ingest job in this process, with progress; what ``hashsvc ingest`` and the demo do."""
     collection = ready(store, name, new)
     with progress(f"ingest into {name}") as advance:
 
-        def seen(job: Job) -> None:
-            advance(job.units_done, job.units, f"{job.counts.stored:,} stored, {job.counts.dead:,} dead letters")
+        def seen(at: Progress) -> None:
+            advance(at.done, at.units, f"{at.counts.stored:,} stored, {at.counts.dead:,} dead letters")
 
-        job = finished(store.ingest(collection.name, sources, progress=seen, **(spec or {})))
+        job = store.ingest(collection.name, rows.sources, columns=rows.columns(), limit=rows.limit, progress=seen)
     letters = store.dead_letters(job.id) if job.counts.dead else []
-    return Ingested(name, job.counts, letters, job.id)
+    return Ingested(name, finished(job).counts, letters, job.id)
 
 
-def _streamed(door: Service, name: str, spec: Mapping[str, Any], new: New) -> Ingested:
+def _streamed(door: Service, name: str, rows: Rows, new: New) -> Ingested:
     """Read the sources here and stream their items to the server."""
     from hashsvc.ingest import IngestSpec
 
-    sources = IngestSpec.of(spec).open(ready(door, name, new))
+    spec = IngestSpec(tuple(rows.sources), rows.columns(), rows.limit)
+    sources = spec.open(ready(door, name, new))
     with progress(f"ingest into {name}") as advance:
-        stream = stream_sources(door, name, sources, advance)
+        stream = stream_sources(door, name, sources, rows.limit, advance)
     return Ingested(name, stream.counts, stream.dead_letters)
 
 

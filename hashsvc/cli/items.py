@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 verbs = typer.Typer(no_args_is_help=True, help="Stored items, by key or by filter.")
 
-Keys = Annotated[list[str], typer.Argument(metavar="KEY...", help="Keys of items")]
+Keys = Annotated[list[str], typer.Argument(metavar="KEY", help="Keys of items")]
 PAGE = 1_000
 
 
@@ -106,7 +106,7 @@ def count_items(
 @verbs.command("delete")
 def delete_items(
     name: options.CollectionName,
-    keys: Annotated[list[str] | None, typer.Argument(metavar="[KEY...]", help="Keys of items")] = None,
+    keys: Annotated[list[str] | None, typer.Argument(metavar="KEY", help="Keys of items")] = None,
     *,
     where: options.Where = None,
     store: options.Store = None,

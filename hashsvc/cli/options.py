@@ -9,7 +9,7 @@ import typer
 Store = Annotated[
     str | None,
     typer.Option(
-        "--store", metavar="FOLDER", help="Folder of the store, or its postgresql:// URL [env: HASHSVC_STORE]"
+        "--store", metavar="FOLDER", help="Folder of the store, or its postgresql:// URL (or HASHSVC_STORE)"
     ),
 ]
 Server = Annotated[
@@ -27,7 +27,7 @@ CollectionName = Annotated[str, typer.Argument(metavar="COLLECTION", help="Name 
 Sources = Annotated[
     list[str],
     typer.Argument(
-        metavar="SOURCE...",
+        metavar="SOURCE",
         help="Folders of texts or images, .jsonl, .csv, .parquet or .npy files, or fsspec URLs of those",
     ),
 ]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import typer
 from typer.exceptions import TyperException
 
-from hashsvc.cli import collections, encoders, ingest, items, jobs, processes, search
+from hashsvc.cli import collections, encoders, ingest, items, jobs, processes, search, training
 from hashsvc.cli.demo import verb as demo
 from hashsvc.cli.screen import tell
 from hashsvc.errors import HashsvcError, Internal
@@ -30,7 +30,7 @@ def program() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for room in (demo, encoders, collections, ingest, items, search, jobs, processes):
+    for room in (demo, training, encoders, collections, ingest, items, search, jobs, processes):
         room.register(tree)
     return tree
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from hashsvc.cli.screen import Advance
@@ -48,12 +49,21 @@ class Stream:
         self.counts += Counts(1, 0, 0, 1)
 
 
-def stream_sources(service: Service, collection: str, sources: Sequence[Source], advance: Advance) -> Stream:
-    """Send every row of the sources to the service and wait until all of it is durable."""
+def stream_sources(
+    service: Service, collection: str, sources: Sequence[Source], limit: int | None, advance: Advance
+) -> Stream:
+    """Send the rows of the sources, ``limit`` of them at most, and wait until all of it is durable."""
     from hashsvc.readers import read_all
 
     stream = Stream()
-    for written in service.upsert_stream(collection, stream.items(read_all(sources))):
-        stream.acknowledged(written)
-        advance(stream.counts.read, 0, f"{stream.counts.dead:,} dead letters" if stream.counts.dead else "")
+    try:
+        for source in sources:
+            source.check()
+        rows = islice(read_all(sources), limit)
+        for written in service.upsert_stream(collection, stream.items(rows)):
+            stream.acknowledged(written)
+            advance(stream.counts.read, 0, f"{stream.counts.dead:,} dead letters" if stream.counts.dead else "")
+    finally:
+        for source in sources:
+            source.close()
     return stream

@@ -42,7 +42,11 @@ def test_the_last_line_is_said_even_when_it_came_quickly(capsys: pytest.CaptureF
 
 
 def test_a_failure_passes_through_progress(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(KeyboardInterrupt), screen.progress("train") as advance:
-        advance(3, 9, "loss 0.5")
-        raise KeyboardInterrupt
+    def work() -> None:
+        with screen.progress("train") as advance:
+            advance(3, 9, "loss 0.5")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert capsys.readouterr().out == ""

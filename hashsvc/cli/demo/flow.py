@@ -16,9 +16,9 @@ from hashsvc.cli.demo.gallery import Tile, draw_gallery
 from hashsvc.cli.demo.precision import NEAREST
 from hashsvc.cli.demo.process import server
 from hashsvc.cli.demo.queries import QUESTIONS
-from hashsvc.cli.ingest import ingest_sources
+from hashsvc.cli.ingest import New, Rows, ingest_here
 from hashsvc.cli.screen import table
-from hashsvc.cli.training import train_sources
+from hashsvc.cli.training import Training, train_here
 from hashsvc.domain.kinds import Kind
 from hashsvc.errors import FailedPrecondition
 
@@ -127,9 +127,9 @@ def _fill(places: Places, digits: Digits, screen: Console) -> None:
             (TEXTS, str(places.documents), Kind.TEXT, TEXT_BITS),
         ):
             begun = time.monotonic()
-            encoder = train_sources(store, name, [source], kind=kind, bits=bits)
+            encoder = train_here(store, Training(name, [source], kind, bits))
             trained = time.monotonic()
-            done = ingest_sources(store, name, [source], encoder=encoder.label)
+            done = ingest_here(store, name, Rows([source]), New(encoder.label))
             screen.print(
                 f"{name}: encoder {encoder.label} ({encoder.model}, {bits} bits) trained in {trained - begun:.0f} s, "
                 f"{done.counts.stored:,} items ingested in {time.monotonic() - trained:.1f} s"

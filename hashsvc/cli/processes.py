@@ -1,0 +1,137 @@
+"""``hashsvc serve``, ``work`` and ``migrate``: the processes of an installation."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hashsvc.cli import options
+from hashsvc.cli.doors import local_store
+from hashsvc.cli.screen import show, tell
+from hashsvc.errors import HashsvcError, InvalidArgument
+from hashsvc.settings import Settings
+
+if TYPE_CHECKING:
+    from hashsvc.app import Store
+
+UPKEEP_SECONDS = 5.0
+log = logging.getLogger(__name__)
+
+Listen = Annotated[
+    str | None,
+    typer.Option(
+        "--listen", metavar="HOST:PORT", help="Address, port 0 for a free one (or HASHSVC_LISTEN)"
+    ),
+]
+
+
+def register(tree: typer.Typer) -> None:
+    """Add the verbs to the program."""
+    tree.command("serve")(serve)
+    tree.command("work")(work)
+    tree.command("migrate")(migrate)
+
+
+def serve(
+    *,
+    listen: Listen = None,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Threads that search")] = None,
+    store: options.Store = None,
+    json: options.Json = False,
+) -> None:
+    """Own the store and answer gRPC calls until SIGTERM or Ctrl-C; then drain and stop.
+
+    Says where it listens as soon as it serves; with --json as {"listening": "HOST:PORT"}.
+    """
+    from hashsvc.server import serve as start
+
+    settings = Settings.read()
+    address = _with_port(listen or settings.listen)
+    with (
+        stopping() as stop,
+        local_store(store, create=True, address=address) as held,
+        start(held, address, threads=threads or settings.threads, limits=settings.limits) as server,
+    ):
+        show({"listening": server.address}, f"serving at {server.address}", json=json)
+        while not stop.wait(UPKEEP_SECONDS):
+            _upkeep(held)
+        tell("hashsvc: stopping")
+        server.drain()
+
+
+def _upkeep(store: Store) -> None:
+    try:
+        store.upkeep()
+    except HashsvcError as error:
+        log.warning("upkeep of the store was put off: %s", error.message)
+
+
+def work(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Return when no job waits")] = False,
+    store: options.Store = None,
+    json: options.Json = False,
+) -> None:
+    """Claim and run jobs until SIGTERM or Ctrl-C; the unit in hand is finished first. Run as many as you like."""
+    from hashsvc import worker
+    from hashsvc.app.work import flows
+
+    with stopping() as stop, local_store(store, role="worker") as held:
+        done = worker.run(held.catalog, flows(held), once=once, stop=stop)
+    show({"jobs": done}, f"{done:,} jobs run", json=json)
+
+
+def migrate(*, store: options.Store = None, json: options.Json = False) -> None:
+    """Bring the schema of the store up to date; a store that does not exist yet is made."""
+    from hashsvc.app.layout import Layout
+    from hashsvc.catalog import migrate as bring_up_to_date
+
+    settings = Settings.read()
+    location = store or settings.store
+    layout = Layout.of(location, settings.folder)
+    layout.folder.mkdir(parents=True, exist_ok=True)
+    bring_up_to_date(layout.database)
+    show({"migrated": location}, f"{location} is up to date", json=json)
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """An event that SIGTERM or Ctrl-C sets; Ctrl-C goes on as KeyboardInterrupt once the work has been put down."""
+    stop, interrupted = threading.Event(), threading.Event()
+
+    def ask(number: int, _: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            if stop.is_set():
+                raise KeyboardInterrupt  # asked twice: at once
+            interrupted.set()
+        stop.set()
+
+    held = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+    if interrupted.is_set():
+        raise KeyboardInterrupt
+
+
+def _with_port(listen: str) -> str:
+    """The address with a free port in place of port 0, so that the store can say who owns it before it is served."""
+    host, colon, port = listen.rpartition(":")
+    if not (host and colon and port.isdigit() and int(port) < 2**16):
+        raise InvalidArgument(f"{listen!r} is no HOST:PORT", field="--listen")
+    if int(port):
+        return listen
+    family = socket.AF_INET6 if host.startswith("[") else socket.AF_INET
+    with socket.socket(family) as free:
+        free.bind((host.strip("[]"), 0))
+        return f"{host}:{free.getsockname()[1]}"

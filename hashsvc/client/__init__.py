@@ -1,0 +1,7 @@
+"""The thin client: the verbs of the service over gRPC. It loads neither torch nor faiss nor SQL."""
+
+from __future__ import annotations
+
+from hashsvc.client.blocking import Client
+
+__all__ = ["Client"]

@@ -1,0 +1,294 @@
+"""The client whose calls wait for their answer."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import numpy as np
+
+from hashsvc.client import requests
+from hashsvc.client.channel import MAX_MESSAGE, check_target, error_of, options
+from hashsvc.client.upload import BATCH_BYTES, BATCH_ITEMS, Upload, batches
+from hashsvc.domain.kinds import ContentMode, IndexKind, Kind
+from hashsvc.domain.service import Page
+from hashsvc.errors import InvalidArgument
+from hashsvc.v1 import (
+    collections_pb2,
+    collections_pb2_grpc,
+    encoders_pb2,
+    encoders_pb2_grpc,
+    encoding_pb2_grpc,
+    items_pb2,
+    items_pb2_grpc,
+    jobs_pb2,
+    jobs_pb2_grpc,
+    search_pb2_grpc,
+)
+from hashsvc.wire.answers import read_answers
+from hashsvc.wire.collections import read_collection
+from hashsvc.wire.encoders import read_encoder
+from hashsvc.wire.items import read_stored, read_written
+from hashsvc.wire.jobs import read_dead_letter, read_job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from hashsvc.domain.collections import Collection
+    from hashsvc.domain.encoders import EncoderVersion
+    from hashsvc.domain.filters import Node
+    from hashsvc.domain.items import Item, StoredItem, Written
+    from hashsvc.domain.jobs import DeadLetter, Job, JobKind
+    from hashsvc.domain.kinds import FieldType
+    from hashsvc.domain.neighbours import Answer, Neighbours
+    from hashsvc.domain.queries import Query
+
+TIMEOUT = 30.0
+
+
+class Client:
+    """A store behind a server: the methods of :class:`hashsvc.domain.service.Service` over gRPC.
+
+    Safe to use from several threads. Use as a context manager, or call :meth:`close`. Calls that found no server are
+    repeated a few times; every other failure raises the kind of :mod:`hashsvc.errors` that the server raised.
+
+    Args:
+        target: HOST:PORT.
+        timeout: seconds that one call may take; streams (uploads, watching a job) take what they need.
+        max_message: bytes that one message may have.
+    """
+
+    def __init__(self, target: str, *, timeout: float = TIMEOUT, max_message: int = MAX_MESSAGE) -> None:
+        self.target = check_target(target)
+        self.timeout = timeout
+        self._channel = grpc.insecure_channel(target, options=options(max_message))
+        self._collections = collections_pb2_grpc.CollectionsStub(self._channel)
+        self._items = items_pb2_grpc.ItemsStub(self._channel)
+        self._search = search_pb2_grpc.SearchStub(self._channel)
+        self._encoding = encoding_pb2_grpc.EncodingStub(self._channel)
+        self._encoders = encoders_pb2_grpc.EncodersStub(self._channel)
+        self._jobs = jobs_pb2_grpc.JobsStub(self._channel)
+        self._kinds: dict[str, Kind] = {}
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the channel; calls under way are cancelled."""
+        self._channel.close()
+
+    @contextmanager
+    def _raising(self) -> Iterator[None]:
+        try:
+            yield
+        except grpc.RpcError as failure:
+            raise error_of(failure, self.target) from None
+
+    def _call(self, method: Any, request: Any) -> Any:
+        with self._raising():
+            return method(request, timeout=self.timeout)
+
+    # collections
+
+    def create_collection(
+        self,
+        name: str,
+        *,
+        encoder: str | None = None,
+        bits: int | None = None,
+        content: ContentMode = ContentMode.BYTES,
+        fields: Mapping[str, FieldType] | None = None,
+        index: IndexKind = IndexKind.AUTO,
+    ) -> Collection:
+        """See :meth:`Service.create_collection`."""
+        request = requests.create_collection(
+            name, encoder=encoder, bits=bits, content=content, fields=fields or {}, index=index
+        )
+        return read_collection(self._call(self._collections.Create, request))
+
+    def collection(self, name: str) -> Collection:
+        """See :meth:`Service.collection`."""
+        collection = read_collection(self._call(self._collections.Get, collections_pb2.GetCollectionRequest(name=name)))
+        self._kinds[name] = collection.kind
+        return collection
+
+    def collections(self) -> list[Collection]:
+        """See :meth:`Service.collections`."""
+        pages = self._pages(self._collections.List, collections_pb2.ListCollectionsRequest())
+        return [read_collection(collection) for page in pages for collection in page.collections]
+
+    def update_collection(
+        self, name: str, *, fields: Mapping[str, FieldType] | None = None, index: IndexKind | None = None
+    ) -> Collection:
+        """See :meth:`Service.update_collection`."""
+        if fields is None and index is None:
+            return self.collection(name)
+        return read_collection(self._call(self._collections.Update, requests.update_collection(name, fields, index)))
+
+    def delete_collection(self, name: str) -> None:
+        """See :meth:`Service.delete_collection`."""
+        self._kinds.pop(name, None)
+        self._call(self._collections.Delete, collections_pb2.DeleteCollectionRequest(name=name))
+
+    def _pages(self, method: Any, request: Any) -> Iterator[Any]:
+        while True:
+            page = self._call(method, request)
+            yield page
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def _kind(self, collection: str) -> Kind:
+        """What the collection holds; it never changes, but another collection may take the name."""
+        return self._kinds.get(collection) or self.collection(collection).kind
+
+    # items
+
+    def upsert(self, collection: str, items: Sequence[Item], *, request_id: str = "") -> Written:
+        """See :meth:`Service.upsert`; without a request id it makes its own, so that a repeated try writes once."""
+        request = requests.upsert(collection, self._kind(collection), items, request_id or _new_id())
+        return read_written(self._call(self._items.Upsert, request))
+
+    def upsert_stream(
+        self,
+        collection: str,
+        items: Iterable[Item],
+        *,
+        batch_items: int = BATCH_ITEMS,
+        batch_bytes: int = BATCH_BYTES,
+    ) -> Iterator[Written]:
+        """See :meth:`Service.upsert_stream`; positions in ``errors`` count within the acknowledged batch.
+
+        Items are taken from ``items`` only as fast as the server stores them. When the server goes away, what it has
+        not acknowledged is sent again: that is harmless, it is then UNCHANGED. A batch is closed after ``batch_items``
+        items or ``batch_bytes`` bytes.
+        """
+        upload = Upload(batches(collection, self._kind(collection), items, batch_items, batch_bytes))
+        with self._raising():
+            yield from upload.run(self._items.UpsertStream)
+
+    def get_items(self, collection: str, keys: Sequence[str]) -> list[StoredItem]:
+        """See :meth:`Service.get_items`."""
+        response = self._call(self._items.Get, items_pb2.GetItemsRequest(collection=collection, keys=keys))
+        return [read_stored(item) for item in response.items]
+
+    def content(self, collection: str, key: str) -> bytes:
+        """See :meth:`Service.content`."""
+        request = items_pb2.GetContentRequest(collection=collection, key=key)
+        content: bytes = self._call(self._items.GetContent, request).content
+        return content
+
+    def list_items(
+        self, collection: str, *, filter: Node | None = None, page_size: int = 100, page_token: str = ""
+    ) -> Page:
+        """See :meth:`Service.list_items`."""
+        if page_size < 1:
+            raise InvalidArgument(f"page_size must be positive, not {page_size}", field="page_size")
+        response = self._call(self._items.List, requests.list_items(collection, filter, page_size, page_token))
+        return Page(tuple(read_stored(item) for item in response.items), response.next_page_token)
+
+    def delete_items(
+        self, collection: str, *, keys: Sequence[str] = (), filter: Node | None = None, request_id: str = ""
+    ) -> Written:
+        """See :meth:`Service.delete_items`."""
+        request = requests.delete_items(collection, keys, filter, request_id or _new_id())
+        return read_written(self._call(self._items.Delete, request))
+
+    def count_items(self, collection: str, *, filter: Node | None = None) -> int:
+        """See :meth:`Service.count_items`."""
+        count: int = self._call(self._items.Count, requests.count_items(collection, filter)).count
+        return count
+
+    # search
+
+    def search(
+        self,
+        collection: str,
+        queries: Sequence[Query],
+        *,
+        k: int = 10,
+        filter: Node | None = None,
+        metadata: bool = True,
+    ) -> list[Answer]:
+        """See :meth:`Service.search`."""
+        request = requests.search(collection, queries, k, filter, metadata=metadata)
+        return read_answers(self._call(self._search.Search, request))
+
+    def neighbours(
+        self, collection: str, queries: NDArray[Any], *, k: int = 10, filter: Node | None = None
+    ) -> Neighbours:
+        """The k nearest of each row of ``queries``, without keys and metadata: arrays in and out.
+
+        The rows are codes ``uint8[m, bits/8]``, or vectors ``float32[m, d]`` (other floats are converted).
+        """
+        request = requests.search_arrays(collection, queries, k, filter)
+        return requests.read_neighbours(self._call(self._search.Search, request))
+
+    def within(
+        self, collection: str, query: Query, *, radius: int, filter: Node | None = None, metadata: bool = True
+    ) -> Answer:
+        """See :meth:`Service.within`."""
+        request = requests.within(collection, query, radius, filter, metadata=metadata)
+        with self._raising():
+            return requests.read_within(self._search.Within(request, timeout=self.timeout))
+
+    def encode(self, encoder: str, contents: Sequence[bytes]) -> NDArray[np.uint8]:
+        """See :meth:`Service.encode`."""
+        version = self.encoder(encoder)
+        response = self._call(self._encoding.Encode, requests.encode(version, contents))
+        return np.frombuffer(response.codes, np.uint8).reshape(len(contents), response.bits // 8)
+
+    # encoders
+
+    def encoders(self) -> list[EncoderVersion]:
+        """See :meth:`Service.encoders`; where a folder lies is the server's own affair."""
+        pages = self._pages(self._encoders.List, encoders_pb2.ListEncodersRequest())
+        return [read_encoder(encoder) for page in pages for encoder in page.encoders]
+
+    def encoder(self, label: str) -> EncoderVersion:
+        """See :meth:`Service.encoder`."""
+        return read_encoder(self._call(self._encoders.Get, encoders_pb2.GetEncoderRequest(encoder=label)))
+
+    # jobs
+
+    def create_job(self, kind: JobKind, spec: Mapping[str, Any], *, request_id: str = "") -> Job:
+        """See :meth:`Service.create_job`."""
+        return read_job(self._call(self._jobs.Create, requests.create_job(kind, spec, request_id or _new_id())))
+
+    def job(self, number: int) -> Job:
+        """See :meth:`Service.job`."""
+        return read_job(self._call(self._jobs.Get, jobs_pb2.GetJobRequest(id=number)))
+
+    def jobs(self) -> list[Job]:
+        """See :meth:`Service.jobs`."""
+        pages = self._pages(self._jobs.List, jobs_pb2.ListJobsRequest())
+        return [read_job(job) for page in pages for job in page.jobs]
+
+    def cancel_job(self, number: int) -> Job:
+        """See :meth:`Service.cancel_job`."""
+        return read_job(self._call(self._jobs.Cancel, jobs_pb2.CancelJobRequest(id=number)))
+
+    def watch_job(self, number: int) -> Iterator[Job]:
+        """See :meth:`Service.watch_job`."""
+        with self._raising():
+            for job in self._jobs.Watch(jobs_pb2.WatchJobRequest(id=number)):
+                yield read_job(job)
+
+    def dead_letters(self, number: int) -> list[DeadLetter]:
+        """See :meth:`Service.dead_letters`."""
+        pages = self._pages(self._jobs.ListDeadLetters, jobs_pb2.ListDeadLettersRequest(id=number))
+        return [read_dead_letter(letter) for page in pages for letter in page.dead_letters]
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex

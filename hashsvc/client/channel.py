@@ -1,0 +1,78 @@
+"""The channel to a server: limits, keepalive, and retries of what is safe to repeat."""
+
+from __future__ import annotations
+
+import json
+
+import grpc
+from grpc_status import rpc_status
+
+from hashsvc.errors import Cancelled, HashsvcError, InvalidArgument, Unavailable
+from hashsvc.wire.errors import KINDS, read_status
+
+MAX_MESSAGE = 64 * 2**20
+RETRY = {
+    "maxAttempts": 5,
+    "initialBackoff": "0.1s",
+    "maxBackoff": "2s",
+    "backoffMultiplier": 2.0,
+    "retryableStatusCodes": ["UNAVAILABLE"],
+}
+# The first two would be answered otherwise if the first try arrived after all; an upload repeats by itself.
+ONCE = [
+    {"service": "hashsvc.v1.Collections", "method": "Create"},
+    {"service": "hashsvc.v1.Collections", "method": "Delete"},
+    {"service": "hashsvc.v1.Items", "method": "UpsertStream"},
+]
+REPEATABLE = [
+    {"service": f"hashsvc.v1.{name}"} for name in ("Collections", "Items", "Search", "Encoding", "Encoders", "Jobs")
+]
+
+
+def options(max_message: int) -> list[tuple[str, int | str]]:
+    """Channel options; writes can be repeated because they carry a request id."""
+    methods = [{"name": ONCE}, {"name": REPEATABLE, "retryPolicy": RETRY}]
+    return [
+        ("grpc.max_receive_message_length", max_message),
+        ("grpc.max_send_message_length", max_message),
+        ("grpc.keepalive_time_ms", 30_000),
+        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.enable_retries", 1),
+        ("grpc.service_config", json.dumps({"methodConfig": methods})),
+    ]
+
+
+def check_target(target: str) -> str:
+    """``target`` if it can name a server; InvalidArgument if not."""
+    host, colon, port = target.rpartition(":")
+    if "://" not in target and not target.startswith("unix:") and not (host and colon and port.isdigit()):
+        raise InvalidArgument(f"{target!r} is no HOST:PORT", field="target")
+    return target
+
+
+def error_of(failure: grpc.RpcError, target: str) -> HashsvcError:
+    """The error behind a failed call, of the kind it had on the server."""
+    call = _call_of(failure)
+    if call is None:
+        return Cancelled(f"the call to {target} was given up: {failure}")
+    try:
+        status = rpc_status.from_call(call)
+    except ValueError:
+        status = None
+    if status is not None:
+        return read_status(status)
+    code, details = call.code(), call.details() or ""
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return Unavailable(f"no server answers at {target}: {details}")
+    number: int = code.value[0]
+    return KINDS[number](details) if number in KINDS else HashsvcError(f"{code.name}: {details}", reason=code.name)
+
+
+def server_is_away(failure: grpc.RpcError) -> bool:
+    """Whether the call failed because no server answered."""
+    call = _call_of(failure)
+    return call is not None and call.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def _call_of(failure: object) -> grpc.Call | None:
+    return failure if isinstance(failure, grpc.Call) else None

@@ -1,0 +1,172 @@
+"""The boundary of the server: every call passes it, and every error leaves through it.
+
+A call that finds its lane full is refused before its request is read. Requests are parsed and answers serialised inside
+the boundary, so that a malformed or too large message is an error like any other.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import grpc
+from google.protobuf.message import DecodeError, EncodeError
+from grpc_status import rpc_status
+
+from hashsvc.errors import DeadlineExceeded, HashsvcError, Internal, InvalidArgument, ResourceExhausted
+from hashsvc.server.methods import RULES, Lane
+from hashsvc.wire.errors import write_status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from hashsvc.server.lanes import Pool
+
+    Handler = grpc.RpcMethodHandler[Any, Any]
+    Details = grpc.HandlerCallDetails
+    Continuation = Callable[[Details], Handler | None]
+
+log = logging.getLogger(__name__)
+
+
+class Boundary(grpc.ServerInterceptor):
+    """The one interceptor.
+
+    Args:
+        pools: a pool for each lane.
+        max_answer: bytes that one answer message may have.
+    """
+
+    def __init__(self, pools: Mapping[Lane, Pool], max_answer: int) -> None:
+        self._pools = pools
+        self._max_answer = max_answer
+        self._handlers: dict[str, Handler] = {}
+        self._refusals = {lane: _refusal(pools[Lane.CONTROL], pool) for lane, pool in pools.items()}
+
+    def intercept_service(self, continuation: Continuation, handler_call_details: Details) -> Handler | None:
+        """The guarded handler of a call; runs on gRPC's own thread, before the request is read."""
+        method = handler_call_details.method
+        handler = self._handlers.get(method)
+        if handler is None:
+            found = continuation(handler_call_details)
+            if found is None:
+                return None
+            handler = self._handlers[method] = self._guarded(method, found)
+        pool = self._pools[RULES[method].lane]
+        if pool.full:
+            return self._refusals[pool.lane]
+        return handler
+
+    def _guarded(self, method: str, handler: Handler) -> Handler:
+        pool = self._pools[RULES[method].lane]
+        parse, serialize = handler.request_deserializer, handler.response_serializer
+        behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+        if not (parse and serialize and behaviour):
+            raise Internal(f"{method} has no behaviour or no message types")
+        call = _Call(method, behaviour, partial(_parse, parse), partial(self._serialize, serialize))
+        if handler.request_streaming and handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(_on_pool(pool, call.stream_stream))
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(_on_pool(pool, call.unary_stream))
+        return grpc.unary_unary_rpc_method_handler(_on_pool(pool, call.unary_unary))
+
+    def _serialize(self, serialize: Callable[[Any], bytes], answer: Any) -> bytes:
+        try:
+            message = serialize(answer)
+        except (EncodeError, ValueError) as error:
+            raise ResourceExhausted(f"the answer is too large for one message: ask for less ({error})") from None
+        if len(message) > self._max_answer:
+            raise ResourceExhausted(
+                f"the answer has {len(message)} bytes, one message holds at most {self._max_answer}: "
+                "ask for fewer queries, a smaller k or page, or without metadata",
+                reason="ANSWER_TOO_LARGE",
+            )
+        return message
+
+
+class _Call:
+    """One method's behaviour between parsing and serialising, with its errors mapped."""
+
+    def __init__(
+        self,
+        method: str,
+        behaviour: Callable[[Any, grpc.ServicerContext], Any],
+        parse: Callable[[bytes], Any],
+        serialize: Callable[[Any], bytes],
+    ) -> None:
+        self._method = method
+        self._behaviour = behaviour
+        self._parse = parse
+        self._serialize = serialize
+
+    def unary_unary(self, request: bytes, context: grpc.ServicerContext) -> bytes:
+        """One answer to one request."""
+        try:
+            _check_time(context)
+            return self._serialize(self._behaviour(self._parse(request), context))
+        except Exception as error:
+            self._leave(context, error)
+
+    def unary_stream(self, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        """Several answers to one request."""
+        try:
+            _check_time(context)
+            for answer in self._behaviour(self._parse(request), context):
+                yield self._serialize(answer)
+        except Exception as error:
+            self._leave(context, error)
+
+    def stream_stream(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
+        """Answers to a stream of requests."""
+        try:
+            for answer in self._behaviour(map(self._parse, requests), context):
+                yield self._serialize(answer)
+        except Exception as error:
+            self._leave(context, error)
+
+    def _leave(self, context: grpc.ServicerContext, error: Exception) -> NoReturn:
+        """End the call with the status of ``error``."""
+        if isinstance(error, grpc.RpcError):  # the caller went away in the middle of its stream
+            raise error
+        if not isinstance(error, HashsvcError):
+            log.error("%s failed", self._method, exc_info=error)
+            error = Internal(f"{self._method} failed for a reason of the server's own; its log holds the traceback")
+        context.abort_with_status(rpc_status.to_status(write_status(error)))
+
+
+def _parse(parse: Callable[[bytes], Any], request: bytes) -> Any:
+    try:
+        return parse(request)
+    except DecodeError:
+        raise InvalidArgument("the request is no well-formed message of its type", reason="MALFORMED") from None
+
+
+def _check_time(context: grpc.ServicerContext) -> None:
+    if context.time_remaining() <= 0:
+        raise DeadlineExceeded("the deadline passed while the call waited for its turn")
+
+
+def _on_pool(pool: Pool, behaviour: Callable[..., Any]) -> Callable[..., Any]:
+    """``behaviour`` marked for gRPC to run it on ``pool``."""
+
+    @wraps(behaviour)
+    def run(request: Any, context: grpc.ServicerContext) -> Any:
+        return behaviour(request, context)
+
+    run.experimental_thread_pool = pool  # type: ignore[attr-defined]
+    return run
+
+
+def _refusal(control: Pool, full: Pool) -> Handler:
+    """A handler that refuses without waiting for the request; as a stream it fits calls of every shape."""
+
+    def refuse(_requests: Any, context: grpc.ServicerContext) -> Iterator[bytes]:
+        error = ResourceExhausted(
+            f"too many {full.lane} calls at once ({full.held}): wait and retry",
+            reason="OVERLOADED",
+            retry_after=full.wait,
+        )
+        context.abort_with_status(rpc_status.to_status(write_status(error)))
+
+    return grpc.stream_stream_rpc_method_handler(_on_pool(control, refuse))

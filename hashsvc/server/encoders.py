@@ -1,0 +1,67 @@
+"""The Encoders and Encoding services."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hashsvc.domain.encoders import parse_label
+from hashsvc.errors import InvalidArgument
+from hashsvc.server.requests import page_of, page_size_of
+from hashsvc.v1 import encoders_pb2, encoders_pb2_grpc, encoding_pb2, encoding_pb2_grpc
+from hashsvc.wire.content import read_content
+from hashsvc.wire.encoders import write_encoder
+
+if TYPE_CHECKING:
+    import grpc
+
+    from hashsvc.domain.kinds import Kind
+    from hashsvc.domain.service import Service
+    from hashsvc.settings import Limits
+    from hashsvc.v1 import types_pb2
+
+
+class EncodersServicer(encoders_pb2_grpc.EncodersServicer):
+    """Translates; the store decides."""
+
+    def __init__(self, store: Service, limits: Limits) -> None:
+        self._store = store
+        self._limits = limits
+
+    def List(
+        self, request: encoders_pb2.ListEncodersRequest, context: grpc.ServicerContext
+    ) -> encoders_pb2.ListEncodersResponse:
+        size = page_size_of(request, self._limits.max_page)
+        page, token = page_of(self._store.encoders(), lambda held: [held.name, held.version], size, request.page_token)
+        return encoders_pb2.ListEncodersResponse(
+            encoders=[write_encoder(version) for version in page], next_page_token=token
+        )
+
+    def Get(self, request: encoders_pb2.GetEncoderRequest, context: grpc.ServicerContext) -> encoders_pb2.Encoder:
+        parse_label(request.encoder)
+        return write_encoder(self._store.encoder(request.encoder))
+
+
+class EncodingServicer(encoding_pb2_grpc.EncodingServicer):
+    """Translates; the store decides."""
+
+    def __init__(self, store: Service) -> None:
+        self._store = store
+
+    def Encode(self, request: encoding_pb2.EncodeRequest, context: grpc.ServicerContext) -> encoding_pb2.EncodeResponse:
+        parse_label(request.encoder)
+        version = self._store.encoder(request.encoder)
+        contents = [
+            _content_for(version.spec.kind, content, f"contents[{i}]") for i, content in enumerate(request.contents)
+        ]
+        codes = self._store.encode(version.label, contents)
+        return encoding_pb2.EncodeResponse(codes=codes.tobytes(), bits=version.spec.bits, encoder=version.label)
+
+
+def _content_for(wanted: Kind, message: types_pb2.Content, field: str) -> bytes:
+    which = message.WhichOneof("content")
+    if which is None:
+        raise InvalidArgument(f"{field} is empty: give its {wanted}", field=field)
+    kind, content = read_content(message, which, field)
+    if kind is not wanted:
+        raise InvalidArgument(f"the encoder takes {wanted}, not {kind}", field=f"{field}.{which}")
+    return content

@@ -1,0 +1,91 @@
+"""Lanes: one bounded thread pool a class of methods. A call that finds its lane full is refused at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hashsvc.server.methods import Lane
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+SMOOTHING = 0.1
+SHORTEST_WAIT = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Threads of a lane, and calls that may wait for one."""
+
+    threads: int
+    waiting: int
+
+
+def sizes(threads: int) -> Mapping[Lane, Size]:
+    """The sizes of all lanes for a server of ``threads`` search threads.
+
+    Streams wait for nothing: each holds its thread, which is cheap, until it ends.
+    """
+    return {
+        Lane.SEARCH: Size(threads, 8 * threads),
+        Lane.READ: Size(threads, 16 * threads),
+        Lane.WRITE: Size(threads, 16 * threads),
+        Lane.STREAM: Size(16 * threads, 0),
+        Lane.CONTROL: Size(2, 256),
+    }
+
+
+class Pool(ThreadPoolExecutor):
+    """A thread pool that knows how many calls it holds and about how long each takes.
+
+    gRPC asks ``full`` and then submits from one and the same thread, so that the two need no common lock.
+    """
+
+    def __init__(self, lane: Lane, size: Size) -> None:
+        super().__init__(max_workers=size.threads, thread_name_prefix=f"hashsvc-{lane}")
+        self.lane = lane
+        self.size = size
+        self._held = 0
+        self._seconds = 0.0
+        self._guard = threading.Lock()
+
+    @property
+    def held(self) -> int:
+        """Calls that run or wait."""
+        return self._held
+
+    @property
+    def full(self) -> bool:
+        """Whether one more call would have to be refused."""
+        return self._held >= self.size.threads + self.size.waiting
+
+    @property
+    def wait(self) -> float:
+        """Seconds after which a refused call may find room: the time in which half of what waits will be done."""
+        return max(SHORTEST_WAIT, self._seconds * self._held / self.size.threads / 2)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """As ThreadPoolExecutor."""
+        with self._guard:
+            self._held += 1
+        try:
+            return super().submit(self._run, fn, args, kwargs)
+        except RuntimeError:
+            self._let_go()
+            raise
+
+    def _run(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            self._seconds += SMOOTHING * (time.perf_counter() - start - self._seconds)
+            self._let_go()
+
+    def _let_go(self) -> None:
+        with self._guard:
+            self._held -= 1

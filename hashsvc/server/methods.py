@@ -1,0 +1,73 @@
+"""One row for each RPC: its pool, what a caller must be allowed, where the request names its collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Lane(StrEnum):
+    """Classes of methods; each has its own bounded pool, so that one class cannot starve another.
+
+    CONTROL answers health checks; STREAM calls hold a thread for as long as they last, or as their reader is slow.
+    """
+
+    SEARCH = "search"
+    READ = "read"
+    WRITE = "write"
+    STREAM = "stream"
+    CONTROL = "control"
+
+
+class Need(StrEnum):
+    """What a caller must be allowed, each including the one before it; NOTHING asks for no token."""
+
+    NOTHING = "nothing"
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How one RPC is run and guarded.
+
+    Args:
+        collection: dotted path of the request field that names the collection; "" where the call is about the service.
+    """
+
+    lane: Lane
+    need: Need
+    collection: str = ""
+
+
+RULES: dict[str, Rule] = {
+    "/hashsvc.v1.Collections/Create": Rule(Lane.WRITE, Need.ADMIN, "collection.name"),
+    "/hashsvc.v1.Collections/Get": Rule(Lane.READ, Need.READ, "name"),
+    "/hashsvc.v1.Collections/List": Rule(Lane.READ, Need.READ),
+    "/hashsvc.v1.Collections/Update": Rule(Lane.WRITE, Need.ADMIN, "collection.name"),
+    "/hashsvc.v1.Collections/Delete": Rule(Lane.WRITE, Need.ADMIN, "name"),
+    "/hashsvc.v1.Items/Upsert": Rule(Lane.WRITE, Need.WRITE, "collection"),
+    "/hashsvc.v1.Items/UpsertStream": Rule(Lane.STREAM, Need.WRITE, "collection"),
+    "/hashsvc.v1.Items/Get": Rule(Lane.READ, Need.READ, "collection"),
+    "/hashsvc.v1.Items/GetContent": Rule(Lane.READ, Need.READ, "collection"),
+    "/hashsvc.v1.Items/List": Rule(Lane.READ, Need.READ, "collection"),
+    "/hashsvc.v1.Items/Delete": Rule(Lane.WRITE, Need.WRITE, "collection"),
+    "/hashsvc.v1.Items/Count": Rule(Lane.READ, Need.READ, "collection"),
+    "/hashsvc.v1.Search/Search": Rule(Lane.SEARCH, Need.READ, "collection"),
+    "/hashsvc.v1.Search/SearchStream": Rule(Lane.STREAM, Need.READ, "search.collection"),
+    "/hashsvc.v1.Search/Within": Rule(Lane.STREAM, Need.READ, "collection"),
+    "/hashsvc.v1.Encoding/Encode": Rule(Lane.SEARCH, Need.READ),
+    "/hashsvc.v1.Encoders/List": Rule(Lane.READ, Need.READ),
+    "/hashsvc.v1.Encoders/Get": Rule(Lane.READ, Need.READ),
+    "/hashsvc.v1.Jobs/Create": Rule(Lane.WRITE, Need.ADMIN),
+    "/hashsvc.v1.Jobs/Get": Rule(Lane.READ, Need.READ),
+    "/hashsvc.v1.Jobs/List": Rule(Lane.READ, Need.READ),
+    "/hashsvc.v1.Jobs/Cancel": Rule(Lane.WRITE, Need.ADMIN),
+    "/hashsvc.v1.Jobs/Watch": Rule(Lane.STREAM, Need.READ),
+    "/hashsvc.v1.Jobs/ListDeadLetters": Rule(Lane.READ, Need.READ),
+    "/grpc.health.v1.Health/Check": Rule(Lane.CONTROL, Need.NOTHING),
+    "/grpc.health.v1.Health/List": Rule(Lane.CONTROL, Need.NOTHING),
+    "/grpc.health.v1.Health/Watch": Rule(Lane.STREAM, Need.NOTHING),
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Rule(Lane.STREAM, Need.NOTHING),
+}

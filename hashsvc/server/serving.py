@@ -1,0 +1,140 @@
+"""Serving a store: listen, answer, drain."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from hashsvc.errors import InvalidArgument, Unavailable
+from hashsvc.server.boundary import Boundary
+from hashsvc.server.collections import CollectionsServicer
+from hashsvc.server.encoders import EncodersServicer, EncodingServicer
+from hashsvc.server.items import ItemsServicer
+from hashsvc.server.jobs import JobsServicer
+from hashsvc.server.lanes import Pool, sizes
+from hashsvc.server.methods import Lane
+from hashsvc.server.search import SearchServicer
+from hashsvc.settings import Limits
+from hashsvc.v1 import (
+    collections_pb2_grpc,
+    encoders_pb2_grpc,
+    encoding_pb2_grpc,
+    items_pb2_grpc,
+    jobs_pb2_grpc,
+    search_pb2_grpc,
+)
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from hashsvc.domain.service import Service
+
+SERVICES = tuple(f"hashsvc.v1.{name}" for name in ("Collections", "Items", "Search", "Encoding", "Encoders", "Jobs"))
+NOTICE_SECONDS = 1.0
+GRACE_SECONDS = 10.0
+
+
+def serve(store: Service, listen: str = "127.0.0.1:50051", *, threads: int = 8, limits: Limits | None = None) -> Server:
+    """Answer calls for ``store`` at ``listen`` until the server is drained.
+
+    Args:
+        store: answers; it stays open when the server has drained.
+        listen: HOST:PORT; port 0 takes a free one, see :attr:`Server.address`.
+        threads: threads that search; the other classes of calls get pools in proportion.
+        limits: what one request may ask for; those of the store should be no narrower.
+
+    Raises:
+        InvalidArgument: ``listen`` cannot be understood.
+        Unavailable: the address is taken or not of this machine.
+    """
+    return Server(store, listen, threads, limits or Limits())
+
+
+class Server:
+    """A running server. Use as a context manager, or call :meth:`drain`.
+
+    Args:
+        address: HOST:PORT it listens at.
+    """
+
+    def __init__(self, store: Service, listen: str, threads: int, limits: Limits) -> None:
+        host, colon, port = listen.rpartition(":")
+        if not (host and colon and port.isdigit() and int(port) < 2**16):
+            raise InvalidArgument(f"{listen!r} is no HOST:PORT", field="listen")
+        self._pools = {lane: Pool(lane, size) for lane, size in sizes(threads).items()}
+        self._server = grpc.server(
+            self._pools[Lane.CONTROL],
+            interceptors=[Boundary(self._pools, limits.max_message_bytes)],
+            options=_options(limits.max_message_bytes),
+        )
+        self._health = health.HealthServicer(experimental_non_blocking=False)
+        self._add_services(store, limits)
+        try:
+            bound = self._server.add_insecure_port(listen)
+        except RuntimeError as error:
+            raise Unavailable(f"cannot listen at {listen}: it is taken or no address of this machine") from error
+        self.address = f"{host}:{bound}"
+        self._server.start()
+        self._drained = threading.Event()
+
+    def _add_services(self, store: Service, limits: Limits) -> None:
+        server = self._server
+        collections_pb2_grpc.add_CollectionsServicer_to_server(CollectionsServicer(store, limits), server)
+        items_pb2_grpc.add_ItemsServicer_to_server(ItemsServicer(store, limits), server)
+        search_pb2_grpc.add_SearchServicer_to_server(SearchServicer(store), server)
+        encoding_pb2_grpc.add_EncodingServicer_to_server(EncodingServicer(store), server)
+        encoders_pb2_grpc.add_EncodersServicer_to_server(EncodersServicer(store, limits), server)
+        jobs_pb2_grpc.add_JobsServicer_to_server(JobsServicer(store, limits), server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        for name in SERVICES:
+            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+
+    def pool(self, lane: Lane) -> Pool:
+        """The pool of a lane: what it holds, whether it is full."""
+        return self._pools[lane]
+
+    def drain(self, *, notice: float = NOTICE_SECONDS, grace: float = GRACE_SECONDS) -> None:
+        """Say NOT_SERVING, then refuse new calls and let those running end.
+
+        Args:
+            notice: seconds between the two, for load balancers to hear of it.
+            grace: seconds after which what still runs is cancelled.
+        """
+        if self._drained.is_set():
+            return
+        self._drained.set()
+        self._health.enter_graceful_shutdown()
+        time.sleep(notice)
+        self._server.stop(grace).wait()
+        for pool in self._pools.values():
+            pool.shutdown(wait=True)
+
+    def wait(self) -> None:
+        """Wait until the server has stopped."""
+        self._server.wait_for_termination()
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.drain(notice=0.0)
+
+
+def _options(max_message: int) -> list[tuple[str, int]]:
+    return [
+        ("grpc.max_receive_message_length", max_message),
+        ("grpc.max_send_message_length", max_message),
+        ("grpc.so_reuseport", 0),
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.keepalive_time_ms", 60_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+    ]

@@ -1,4 +1,4 @@
-"""The train flow: contents -> a fitted encoder and its report -> a folder named by fingerprint -> a registered version."""
+"""The train flow: contents -> a fitted encoder and its report -> a folder named by fingerprint -> a version."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from hashsvc.domain.encoders import EncoderVersion
     from hashsvc.encoders import OnProgress
     from hashsvc.runners.progress import OnProgress as OnUnit
+
+log = logging.getLogger(__name__)
 
 Flow = Callable[[Job, Lease], Mapping[str, Any]]
 
@@ -160,8 +163,11 @@ def _run_train(store: Store, job: Job, lease: Lease) -> Mapping[str, Any]:
 def train_encoder(store: Store, spec: TrainSpec, progress: OnProgress | None = None) -> EncoderVersion:
     """Train on the rows of a spec and register the encoder as the next version of its name."""
     contents, dead = read_contents(spec)
+    first = f": {dead[0].source} row {dead[0].row}: {dead[0].reason}" if dead else ""
     if not contents:
-        raise InvalidArgument(f"the sources hold no {spec.kind} that can be read", field="sources")
+        raise InvalidArgument(f"the sources hold no {spec.kind} that can be read{first}", field="sources")
+    if dead:
+        log.warning("%d rows could not be read and are left out of training%s", len(dead), first)
     return train(
         contents,
         name=spec.name,

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hashsvc.app import Store, open_store
+from hashsvc.codes import hamming
+from hashsvc.domain.filters import Comparison, Operator, matches
+from hashsvc.domain.items import Item, item_id
+from hashsvc.domain.kinds import Kind
+from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery, Query
+from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, NotFound
+
+EVEN_DOZENS = Comparison("n", Operator.IN, tuple(range(0, 200, 12)))
+
+
+def expected(codes: np.ndarray, query: np.ndarray, *, leave_out: int = -1) -> list[tuple[int, str]]:
+    """(distance, key) of every item, in order of (distance, id)."""
+    order = sorted(
+        (int(distance), item_id(f"k{n}"), n) for n, distance in enumerate(hamming(codes, query)) if n != leave_out
+    )
+    return [(distance, f"k{n}") for distance, _, n in order]
+
+
+def test_the_nearest_come_in_order_of_distance_and_id(raw: Store, codes: np.ndarray) -> None:
+    [answer] = raw.search("raw", [CodeQuery(codes[3].tobytes())], k=40)
+    assert [(m.distance, m.key) for m in answer.matches] == expected(codes, codes[3])[:40]
+    assert (answer.watermark, answer.exact, answer.complete) == (200, True, True)
+    assert answer.matches[0].metadata == {"n": 3}
+
+
+def test_a_query_by_key_leaves_the_item_itself_out(raw: Store, codes: np.ndarray) -> None:
+    by_key, by_code = raw.search("raw", [KeyQuery("k5"), CodeQuery(codes[5].tobytes())], k=10)
+    assert [(m.distance, m.key) for m in by_key.matches] == expected(codes, codes[5], leave_out=5)[:10]
+    assert [(m.distance, m.key) for m in by_code.matches] == expected(codes, codes[5])[:10]
+
+
+def test_more_than_there_is_gives_all_there_is(raw: Store) -> None:
+    assert len(raw.search("raw", [KeyQuery("k0")], k=1000)[0].matches) == 199
+
+
+def test_within_answers_everything_inside_the_radius(raw: Store, codes: np.ndarray) -> None:
+    answer = raw.within("raw", CodeQuery(codes[9].tobytes()), radius=28)
+    inside = [pair for pair in expected(codes, codes[9]) if pair[0] <= 28]
+    assert [(m.distance, m.key) for m in answer.matches] == inside
+    assert answer.total == len(inside) > 1
+
+
+def test_a_filter_holds_for_every_match(raw: Store, codes: np.ndarray) -> None:
+    [answer] = raw.search("raw", [KeyQuery("k12")], k=5, filter=EVEN_DOZENS)
+    allowed = [p for p in expected(codes, codes[12], leave_out=12) if matches(EVEN_DOZENS, {"n": int(p[1][1:])})]
+    assert [(m.distance, m.key) for m in answer.matches] == allowed[:5]
+
+
+def test_a_write_is_seen_by_the_next_search_and_a_delete_too(raw: Store, codes: np.ndarray) -> None:
+    raw.upsert("raw", [Item("k3", code=(255 - codes[3]).tobytes()), Item("new", code=codes[3].tobytes())])
+    raw.delete_items("raw", keys=["k4"])
+    [answer] = raw.search("raw", [CodeQuery(codes[3].tobytes())], k=200)
+    assert answer.keys[0] == "new"
+    assert answer.keys[-1] == "k3"
+    assert "k4" not in answer.keys
+    assert answer.watermark == 203
+
+
+def test_without_metadata_none_is_given(raw: Store) -> None:
+    [answer] = raw.search("raw", [KeyQuery("k0")], metadata=False)
+    assert {tuple(m.metadata) for m in answer.matches} == {()}
+
+
+def test_the_same_answers_after_reopening(raw: Store, codes: np.ndarray) -> None:
+    queries = [CodeQuery(code.tobytes()) for code in codes[:20]]
+    before = raw.search("raw", queries)
+    raw.publish()
+    raw.upsert("raw", [Item("late", code=codes[0].tobytes())])
+    raw.delete_items("raw", keys=["late"])
+    raw.close()
+    with open_store(str(raw.layout.folder)) as again:
+        after = again.search("raw", queries)
+    assert [a.matches for a in after] == [b.matches for b in before]
+
+
+def test_a_text_finds_itself(texts: Store, documents: Any) -> None:
+    texts.ingest("texts", [str(documents)])
+    content = texts.content("texts", "d17")
+    [answer] = texts.search("texts", [ContentQuery(Kind.TEXT, content)], k=3)
+    assert answer.matches[0].distance == 0
+    assert "d17" in texts.within("texts", ContentQuery(Kind.TEXT, content), radius=0).keys
+    assert answer.encoder == "toy@1"
+
+
+@pytest.mark.parametrize(
+    ("query", "kind", "field"),
+    [
+        (CodeQuery(b"short"), InvalidArgument, "queries[1].code"),
+        (KeyQuery("absent"), NotFound, "queries[1].key"),
+        (ContentQuery(Kind.TEXT, b"words"), FailedPrecondition, "queries[1]"),
+    ],
+)
+def test_a_wrong_query_is_named(raw: Store, query: Query, kind: type[HashsvcError], field: str) -> None:
+    with pytest.raises(kind) as caught:
+        raw.search("raw", [KeyQuery("k0"), query])
+    assert caught.value.field == field
+    with pytest.raises(kind) as caught:
+        raw.within("raw", query, radius=1)
+    assert caught.value.field == field.replace("queries[1]", "query")
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [(ContentQuery(Kind.TEXT, b""), "queries[0]"), (ContentQuery(Kind.IMAGE, b"x"), "queries[0]")],
+)
+def test_content_that_cannot_be_encoded_is_named(texts: Store, query: Query, field: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        texts.search("texts", [query])
+    assert (caught.value.field or "").startswith(field)
+
+
+@pytest.mark.parametrize(("k", "count", "field"), [(0, 1, "k"), (51, 1, "k"), (1, 0, "queries"), (1, 9, "queries")])
+def test_limits_are_errors(texts: Store, k: int, count: int, field: str) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        texts.search("texts", [KeyQuery("d0")] * count, k=k)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("radius", [-1, 65])
+def test_a_radius_lies_between_none_and_all_bits(raw: Store, radius: int) -> None:
+    with pytest.raises(InvalidArgument, match="radius must be 0 to 64"):
+        raw.within("raw", KeyQuery("k0"), radius=radius)

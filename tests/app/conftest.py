@@ -12,9 +12,7 @@ from hashsvc.domain.items import Item
 from hashsvc.domain.kinds import FieldType, Kind
 from hashsvc.settings import Limits, Settings
 
-WORDS = """
-amber birch cedar delta ember fjord grove heath inlet jetty karst ledge marsh north otter pines
-""".split()
+WORDS = ["amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heath", "inlet", "jetty", "karst", "ledge"]
 
 
 @pytest.fixture

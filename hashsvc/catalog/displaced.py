@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def taken(connection: Connection, collection: int) -> dict[str, int]:
     """Every displaced key of a collection with its id; next to always empty."""
     query = select(displaced.c.key, displaced.c.id).where(displaced.c.collection == collection)
-    return dict(connection.execute(query).tuples().all())
+    return dict(tuple(row) for row in connection.execute(query))
 
 
 def id_of(key: str, moved: Mapping[str, int]) -> int:

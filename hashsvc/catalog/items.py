@@ -151,7 +151,7 @@ class Items:
             return log.changes(connection, collection, after, limit)
 
     def digest(self, collection: Collection) -> str:
-        """sha256 (hex) over key, content hash, code and metadata of every item in order of id, never sequence or time."""
+        """sha256 (hex) over key, content hash, code and metadata of every item by id; never sequence or time."""
         with self._database.reading() as connection:
             return log.digest(connection, collection)
 
@@ -191,5 +191,5 @@ def _columns() -> Select[Any]:
 
 
 def _item(row: Row[Any]) -> StoredItem:
-    number, key, content_hash, code, metadata, sequence, reference, features = row.tuple()
+    number, key, content_hash, code, metadata, sequence, reference, features = tuple(row)
     return StoredItem(number, key, content_hash, code, read_metadata(metadata), sequence, reference, features)

@@ -90,6 +90,8 @@ class Jobs:
             waiting = select(jobs).where(jobs.c.state.in_(OPEN), jobs.c.lease_until <= now)
             if job is not None:
                 waiting = waiting.where(jobs.c.id == _number(job))
+            if job is not None:
+                waiting = waiting.where(jobs.c.id == _number(job))
             ordered = waiting.order_by(jobs.c.id).with_for_update(skip_locked=True)
             for row in connection.execute(ordered).all():
                 if row.state == JobState.CANCELLING:

@@ -2,8 +2,8 @@
 
 Comparison keys are texts whose bytewise order is the order of the values: the same on every database, and exact where
 numbers as columns are not (an integer beyond 2**53 against a float, a float that went through decimal text).
-The first letter is the type: ``b`` boolean, ``n`` number, ``s`` string, ``t`` an element of strings; ``l`` alone says that
-there are strings, be they none.
+The first letter is the type: ``b`` boolean, ``n`` number, ``s`` string, ``t`` an element of strings; ``l`` alone
+says that there are strings, be they none.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ from hashsvc.domain.items import Outcome
 from hashsvc.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from hashsvc.catalog.commit import UnitProgress
     from hashsvc.catalog.database import Database
@@ -80,6 +81,7 @@ class Staged:
     fields: Mapping[str, FieldType]
     before: dict[int, Held]
     moved: dict[str, int]
+    held: Callable[[int], bool]
     now: dict[int, Held] = field(default_factory=dict)
     newly_moved: dict[str, int] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
@@ -125,7 +127,7 @@ class Staged:
         if key in self.newly_moved:
             return self.newly_moved[key]
         attempt = 1
-        while (number := displaced.another_id(key, attempt)) in self.now:
+        while (number := displaced.another_id(key, attempt)) in self.now or self.held(number):
             attempt += 1
         self.newly_moved[key] = number
         return number
@@ -157,7 +159,8 @@ def _stage(database: Database, connection: Connection, collection: Collection, w
     wanted = [displaced.id_of(row.key, moved) for row in write.upserts]
     unwanted = [displaced.id_of(key, moved) for key in write.deletes]
     held = _held(database, connection, collection, {*wanted, *unwanted})
-    staged = Staged(collection.fields, held, moved, dict(held))
+    taken = partial(_is_held, connection, collection)
+    staged = Staged(collection.fields, held, moved, taken, dict(held))
     for number, row in zip(wanted, write.upserts, strict=True):
         staged.upsert(number, row)
     for number, key in zip(unwanted, write.deletes, strict=True):
@@ -177,6 +180,11 @@ def _held(database: Database, connection: Connection, collection: Collection, id
     )
     query = select(*columns).where(items.c.collection == collection.id, database.among(items.c.id, ids))
     return {row[0]: tuple(row[1:]) for row in connection.execute(query)}
+
+
+def _is_held(connection: Connection, collection: Collection, number: int) -> bool:
+    query = select(items.c.id).where(items.c.collection == collection.id, items.c.id == number)
+    return connection.execute(query).first() is not None
 
 
 def _store(database: Database, connection: Connection, collection: Collection, staged: Staged) -> Commit:
@@ -226,8 +234,3 @@ def _bury(database: Database, connection: Connection, collection: int, staged: S
     )
     keys = {staged.before[number][0] for number in staged.deleted if number in staged.before}
     displaced.forget(connection, collection, keys & staged.moved.keys())
-
-
-def replayed(commit: Commit) -> Commit:
-    """The acknowledgement of a write that was done before."""
-    return replace(commit, replayed=True)

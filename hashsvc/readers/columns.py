@@ -26,7 +26,7 @@ class Columns:
         key: column of the keys; by default the first of ``KEYS`` that exists, else keys are ``file#row``.
         content: column of the content; by default the first of ``CONTENTS[kind]`` that exists.
         metadata: columns kept as metadata; None keeps every other column.
-        types: declared types of metadata fields; formats that hold only text (.csv) convert to them.
+        types: declared types of metadata fields; text is read as the type its field has.
     """
 
     key: str | None = None

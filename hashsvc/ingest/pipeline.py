@@ -1,0 +1,69 @@
+"""Units one behind the other: while one is encoded the next is read and the last is stored.
+
+Memory is bounded: at most nine units are in flight (one in each of five hands, one before each of four), each of at
+most the job's rows and bytes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from hashsvc.domain.jobs import Counts, Unit
+from hashsvc.ingest.line import Clock, Line
+from hashsvc.ingest.prepare import decode_each
+from hashsvc.ingest.unit import Batch, Bench, compare, encoded, read, store
+
+if TYPE_CHECKING:
+    from hashsvc.encoders.contract import Decoded
+    from hashsvc.errors import InvalidContent
+
+    Decode = Callable[[Sequence[bytes]], list[Decoded | InvalidContent]]
+
+
+def run_units(
+    bench: Bench,
+    units: Iterable[Unit],
+    *,
+    decode: Decode | None = None,
+    clocks: dict[str, Clock] | None = None,
+    stop: threading.Event | None = None,
+) -> Iterator[tuple[Unit, Counts]]:
+    """Run units as they come; each is given with its counts once it is committed, in order.
+
+    Args:
+        bench: what they are worked with.
+        units: drawn one at a time, in a thread of its own.
+        decode: decodes a batch of contents; by default in this process.
+        clocks: filled with where the time of each step went.
+        stop: set when the line stops; units that wait for something must look at it.
+
+    Raises:
+        See :func:`hashsvc.ingest.unit.run_unit`; what was committed before is given first.
+    """
+    encoder = bench.encoder
+    decoder = decode or (partial(decode_each, encoder) if encoder is not None else _nothing)
+    line = Line(
+        {
+            "read": lambda unit: compare(bench, read(bench, unit)),
+            "decode": partial(_decode, decoder),
+            "encode": partial(encoded, bench),
+            "store": lambda batch: (batch.unit, store(bench, batch)),
+        },
+        clocks={} if clocks is None else clocks,
+    )
+    return line.run(units, stop)
+
+
+def _decode(decode: Decode, batch: Batch) -> Batch:
+    assert batch.checked is not None
+    if batch.checked.contents:
+        batch.decoded = decode(list(batch.checked.contents.values()))
+    return batch
+
+
+def _nothing(contents: Sequence[bytes]) -> list[Decoded | InvalidContent]:
+    assert not contents
+    return []

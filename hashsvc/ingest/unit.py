@@ -1,0 +1,122 @@
+"""One unit of an ingest job: read -> check against what is held -> decode and encode -> bytes kept -> one transaction.
+
+Running a unit again is harmless: rows that are held already are counted as unchanged and nothing is written for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from hashsvc.catalog import UnitProgress
+from hashsvc.domain.collections import Collection
+from hashsvc.domain.items import Item
+from hashsvc.domain.jobs import Counts, DeadLetter, Unit
+from hashsvc.domain.kinds import ContentMode
+from hashsvc.ingest.prepare import Checked, check, decode_each, encode, keep
+from hashsvc.readers import Source
+
+if TYPE_CHECKING:
+    from hashsvc.catalog import Catalog
+    from hashsvc.content import Blobs
+    from hashsvc.encoders import Encoder
+    from hashsvc.encoders.contract import Decoded
+    from hashsvc.errors import InvalidContent
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a unit is worked with: the collaborators of one job.
+
+    Args:
+        sources: the job's, in the order of its spec; a unit's spec names one by its position.
+        encoder: None for a CODE collection.
+    """
+
+    catalog: Catalog
+    blobs: Blobs
+    collection: Collection
+    encoder: Encoder | None
+    sources: Sequence[Source]
+
+
+@dataclass(slots=True)
+class Batch:
+    """The rows of a unit between two steps."""
+
+    unit: Unit
+    items: list[Item]
+    letters: list[DeadLetter]
+    checked: Checked | None = None
+    decoded: Sequence[Decoded | InvalidContent] = ()
+
+
+def run_unit(bench: Bench, unit: Unit) -> Counts:
+    """Run one unit to its commit.
+
+    Raises:
+        FailedPrecondition: a source changed since the job was planned.
+        Unavailable: a source or the database does not answer; the unit may be run again.
+        Aborted: another worker holds the unit, or has finished it.
+    """
+    batch = compare(bench, read(bench, unit))
+    assert batch.checked is not None
+    if batch.checked.contents and bench.encoder is not None:
+        batch.decoded = decode_each(bench.encoder, list(batch.checked.contents.values()))
+    return store(bench, encoded(bench, batch))
+
+
+def read(bench: Bench, unit: Unit) -> Batch:
+    """Read the unit's rows."""
+    source = bench.sources[int(unit.spec["source"])]
+    batch = Batch(unit, [], [])
+    for row in islice(source.read(dict(unit.spec)), unit.spec.get("limit")):
+        if isinstance(row, Item):
+            batch.items.append(row)
+        else:
+            batch.letters.append(replace(row, unit=unit.number))
+    return batch
+
+
+def compare(bench: Bench, batch: Batch) -> Batch:
+    """Check the rows, and set aside those that are held already."""
+    held = bench.catalog.items.held(bench.collection, (item.key for item in batch.items))
+    batch.checked = check(bench.collection, batch.items, held)
+    return batch
+
+
+def encoded(bench: Bench, batch: Batch) -> Batch:
+    """Encode what was decoded."""
+    assert batch.checked is not None
+    if bench.encoder is not None:
+        encode(batch.checked, batch.decoded, bench.encoder)
+        batch.decoded = ()
+    return batch
+
+
+def store(bench: Bench, batch: Batch) -> Counts:
+    """Put the bytes on disk, then rows, progress and dead letters into one transaction."""
+    assert batch.checked is not None
+    if bench.collection.content is ContentMode.BYTES:
+        keep(batch.checked, bench.blobs)
+    prepared = batch.checked.prepared
+    source = bench.sources[int(batch.unit.spec["source"])]
+    letters = batch.letters + [
+        _letter(source, batch.items[position], batch.unit, error.message) for position, error in prepared.errors.items()
+    ]
+    counts = Counts(
+        read=len(batch.items) + len(batch.letters),
+        stored=len(prepared.rows),
+        unchanged=len(prepared.unchanged),
+        dead=len(letters),
+    )
+    progress = UnitProgress(batch.unit.job, batch.unit.number, counts, tuple(letters))
+    bench.catalog.items.write(bench.collection, list(prepared.rows.values()), progress=progress)
+    return counts
+
+
+def _letter(source: Source, item: Item, unit: Unit, reason: str) -> DeadLetter:
+    where, row = source.place(item)
+    return DeadLetter(where, row, reason, item.key, unit.number)

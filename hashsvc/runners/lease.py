@@ -1,0 +1,85 @@
+"""Holding a job while it is worked on: a heartbeat renews the lease and brings back the word to stop."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import threading
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from hashsvc.domain.jobs import JobState
+from hashsvc.errors import Aborted, Cancelled, FailedPrecondition, HashsvcError, NotFound, Unavailable
+
+if TYPE_CHECKING:
+    from hashsvc.catalog import Catalog
+
+LEASE_S = 60.0
+LOOK_S = 1.0
+
+
+def name_worker() -> str:
+    """A name that no other worker has: host, process and a few random digits."""
+    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}"
+
+
+class Lease:
+    """A job held by one worker, as a context manager; given back at the end when ``stop`` was set.
+
+    Args:
+        job: number of the job.
+        worker: name under which its units are claimed.
+        seconds: after so long without a heartbeat others take over.
+        stop: set by whoever wants this worker to stop between two units.
+    """
+
+    def __init__(
+        self, catalog: Catalog, job: int, worker: str, *, seconds: float = LEASE_S, stop: threading.Event | None = None
+    ) -> None:
+        self.job = job
+        self.worker = worker
+        self.seconds = seconds
+        self._catalog = catalog
+        self._stop = stop or threading.Event()
+        self._over = threading.Event()
+        self._lost: HashsvcError | None = None
+        self._thread = threading.Thread(target=self._beat, name=f"lease of job {job}", daemon=True)
+
+    def going(self) -> bool:
+        """Whether to take the next unit."""
+        return self._lost is None and not self._stop.is_set()
+
+    def check(self) -> None:
+        """Raise Cancelled when the job was cancelled, Aborted when another worker holds it, else nothing."""
+        if self._lost is not None:
+            raise self._lost
+
+    def __enter__(self) -> Lease:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+        if self._lost is None and self._stop.is_set():
+            with suppress(HashsvcError):  # the lease runs out by itself
+                self._catalog.jobs.heartbeat(self.job, self.worker, 0.0)
+
+    def _beat(self) -> None:
+        pause = min(LOOK_S, self.seconds / 3)
+        while self._lost is None and not self._over.wait(pause):
+            try:
+                self._look()
+            except Unavailable:
+                continue
+            except (Aborted, FailedPrecondition, NotFound) as error:
+                self._lost = Aborted(error.message)
+
+    def _look(self) -> None:
+        job = self._catalog.jobs.heartbeat(self.job, self.worker, self.seconds)
+        if job.state is JobState.CANCELLING:
+            self._lost = Cancelled(f"job {self.job} was cancelled")

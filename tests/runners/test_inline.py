@@ -1,0 +1,111 @@
+"""The inline runner: what is left of a job is run, progress is told, cancelling takes effect between units."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hashsvc import ingest
+from hashsvc.domain.jobs import Counts, Job
+from hashsvc.errors import Aborted, Cancelled, FailedPrecondition
+from hashsvc.ingest import IngestSpec
+from hashsvc.ingest.line import Clock
+from hashsvc.runners import inline
+from hashsvc.runners.lease import Lease
+from hashsvc.runners.progress import Progress
+from tests.ingest.workplace import Workplace, workplace, write_rows
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Workplace]:
+    with workplace(tmp_path) as made:
+        yield made
+
+
+def planned(place: Workplace, count: int, rows: int, bad: tuple[int, ...] = ()) -> tuple[IngestSpec, Job]:
+    spec = IngestSpec((str(write_rows(place.folder / "rows.jsonl", count, bad=bad)),), rows=rows)
+    ingest.plan(place.catalog, place.collection, spec)
+    job = place.catalog.jobs.claim("me", 60)
+    assert job is not None
+    return spec, job
+
+
+def test_a_job_is_run_to_its_end_with_progress(place: Workplace) -> None:
+    spec, job = planned(place, 400, 40, bad=(3, 4))
+    seen: list[Progress] = []
+    clocks: dict[str, Clock] = {}
+    with Lease(place.catalog, job.id, "me") as lease:
+        job = inline.run(job, place.bench(spec), lease, progress=seen.append, clocks=clocks)
+    assert job.counts == Counts(400, 398, 0, 2)
+    assert place.counts_add_up(job)
+    assert len(seen) == 10
+    assert (seen[-1].done, seen[-1].units, seen[-1].left) == (10, 10, 0)
+    assert all(progress.rate > 0 for progress in seen)
+    assert [progress.done for progress in seen] == sorted(progress.done for progress in seen)
+    assert all(clocks[step].busy > 0 for step in ("source", "read", "decode", "encode", "store"))
+    with Lease(place.catalog, job.id, "me") as lease:
+        inline.run(job, place.bench(spec), lease, progress=seen.append)
+    assert len(seen) == 10, "a second run does no unit"
+
+
+def test_it_gives_what_units_one_by_one_give(place: Workplace, tmp_path: Path) -> None:
+    spec, job = planned(place, 300, 30, bad=(7,))
+    with Lease(place.catalog, job.id, "me") as lease:
+        inline.run(job, place.bench(spec), lease)
+    with workplace(tmp_path / "other") as other:
+        plain = ingest.plan(other.catalog, other.collection, spec)
+        for unit in reversed(other.catalog.jobs.units(plain)):
+            ingest.run_unit(other.bench(spec), unit)
+        assert other.digest() == place.digest()
+        assert other.catalog.jobs.get(plain).counts == place.catalog.jobs.get(job).counts
+
+
+def test_cancelling_takes_effect_between_units(place: Workplace) -> None:
+    spec, job = planned(place, 500, 5)
+    done = threading.Event()
+
+    def cancel(progress: Progress) -> None:
+        if progress.done >= 5 and not done.is_set():
+            place.catalog.jobs.cancel(job)
+            done.set()
+
+    with Lease(place.catalog, job.id, "me") as lease, pytest.raises(Cancelled):
+        inline.run(job, place.bench(spec), lease, progress=cancel)
+    held = place.catalog.jobs.get(job)
+    assert 5 <= held.units_done < 60
+    assert held.counts.read == 5 * held.units_done
+    assert place.catalog.items.count(place.collection) == held.counts.stored
+
+
+def test_stopping_leaves_the_rest_to_others(place: Workplace) -> None:
+    spec, job = planned(place, 500, 5)
+    stop = threading.Event()
+    with Lease(place.catalog, job.id, "me", stop=stop) as lease:
+        part = inline.run(job, place.bench(spec), lease, progress=lambda progress: stop.set())
+    assert 0 < part.units_done < 60
+    with Lease(place.catalog, job.id, "me") as lease:
+        assert inline.run(job, place.bench(spec), lease).counts == Counts(500, 500, 0, 0)
+    assert place.counts_add_up(job)
+
+
+def test_a_failing_unit_raises_after_what_was_committed(place: Workplace) -> None:
+    spec, job = planned(place, 300, 30)
+    bench = place.bench(spec)
+    first = place.catalog.jobs.units(job)[0]
+    ingest.run_unit(bench, first)
+    write_rows(place.folder / "rows.jsonl", 301)
+    with Lease(place.catalog, job.id, "me") as lease, pytest.raises(FailedPrecondition, match="changed since"):
+        inline.run(job, place.bench(spec), lease)
+    assert place.catalog.jobs.get(job).units_done == 1
+
+
+def test_a_job_taken_over_is_let_go(place: Workplace) -> None:
+    spec, job = planned(place, 500, 5)
+    with (
+        Lease(place.catalog, job.id, "somebody else", seconds=0.3) as lease,
+        pytest.raises(Aborted, match="no longer leased"),
+    ):
+        inline.run(job, place.bench(spec), lease, progress=lambda progress: threading.Event().wait(0.1))

@@ -1,0 +1,115 @@
+"""The worker: jobs are claimed, run, finished or failed with one line; others' failures are nobody's problem."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hashsvc import ingest, worker
+from hashsvc.domain.jobs import Counts, Job, JobKind, JobState
+from hashsvc.errors import InvalidArgument
+from hashsvc.ingest import IngestSpec
+from hashsvc.runners import inline
+from hashsvc.runners.lease import Lease
+from tests.ingest.workplace import Workplace, workplace, write_rows
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Workplace]:
+    with workplace(tmp_path) as made:
+        yield made
+
+
+def flows(place: Workplace) -> dict[JobKind, worker.Flow]:
+    def run_ingest(job: Job, lease: Lease) -> Mapping[str, Any]:
+        done = inline.run(job, place.bench(IngestSpec.of(job.spec)), lease)
+        return {"stored": done.counts.stored}
+
+    return {JobKind.INGEST: run_ingest}
+
+
+def planned(place: Workplace, name: str, count: int, rows: int = 50) -> Job:
+    spec = IngestSpec((str(write_rows(place.folder / name, count)),), rows=rows)
+    return ingest.plan(place.catalog, place.collection, spec)
+
+
+def test_waiting_jobs_are_run_in_order_and_finished(place: Workplace) -> None:
+    jobs = [planned(place, f"{n}.jsonl", 100 * n) for n in (1, 2)]
+    assert worker.run(place.catalog, flows(place), once=True) == 2
+    states = [place.catalog.jobs.get(job) for job in jobs]
+    assert [job.state for job in states] == [JobState.DONE] * 2
+    assert [job.counts for job in states] == [Counts(100, 100, 0, 0), Counts(200, 100, 100, 0)]
+    assert [job.result for job in states] == [{"stored": 100}, {"stored": 100}]
+    assert worker.run(place.catalog, flows(place), once=True) == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (InvalidArgument("the source is\nno good"), "the source is no good"),
+        (ZeroDivisionError("by zero"), "internal error: ZeroDivisionError: by zero"),
+    ],
+)
+def test_a_failure_is_one_line_and_the_next_job_runs(place: Workplace, error: Exception, line: str) -> None:
+    def fail(job: Job, lease: Lease) -> Mapping[str, Any]:
+        raise error
+
+    bad = place.catalog.jobs.create(JobKind.TRAIN, "", {})
+    good = planned(place, "rows.jsonl", 10)
+    assert worker.run(place.catalog, {**flows(place), JobKind.TRAIN: fail}, once=True) == 2
+    failed = place.catalog.jobs.get(bad)
+    assert (failed.state, failed.error) == (JobState.FAILED, line)
+    assert place.catalog.jobs.get(good).state is JobState.DONE
+
+
+def test_a_kind_nobody_runs_fails(place: Workplace) -> None:
+    job = place.catalog.jobs.create(JobKind.DEDUP, "texts", {})
+    worker.run(place.catalog, flows(place), once=True)
+    assert "runs no dedup jobs" in place.catalog.jobs.get(job).error
+
+
+def test_a_cancelled_job_ends_as_cancelled(place: Workplace) -> None:
+    job = planned(place, "rows.jsonl", 500, rows=5)
+    thread = threading.Thread(target=worker.run, args=(place.catalog, flows(place)), kwargs={"once": True})
+    thread.start()
+    while place.catalog.jobs.get(job).units_done < 3:
+        threading.Event().wait(0.01)
+    place.catalog.jobs.cancel(job)
+    thread.join(30)
+    held = place.catalog.jobs.get(job)
+    assert held.state is JobState.CANCELLED
+    assert held.units_done < held.units
+    assert place.counts_add_up(job)
+
+
+def test_a_stopped_worker_leaves_its_job_to_the_next(place: Workplace) -> None:
+    job = planned(place, "rows.jsonl", 500, rows=5)
+    stop = threading.Event()
+    thread = threading.Thread(target=worker.run, args=(place.catalog, flows(place)), kwargs={"stop": stop})
+    thread.start()
+    while place.catalog.jobs.get(job).units_done < 3:
+        threading.Event().wait(0.01)
+    stop.set()
+    thread.join(30)
+    assert place.catalog.jobs.get(job).state is JobState.RUNNING
+    assert place.catalog.jobs.get(job).units_done < 100
+    assert worker.run(place.catalog, flows(place), once=True) == 1, "the lease was given back"
+    assert place.catalog.jobs.get(job).state is JobState.DONE
+    assert place.catalog.jobs.get(job).counts == Counts(500, 500, 0, 0)
+
+
+def test_two_workers_share_what_waits(place: Workplace) -> None:
+    jobs = [planned(place, f"{n}.jsonl", 60) for n in range(6)]
+    threads = [
+        threading.Thread(target=worker.run, args=(place.catalog, flows(place)), kwargs={"once": True}) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert {place.catalog.jobs.get(job).state for job in jobs} == {JobState.DONE}
+    assert place.catalog.items.count(place.collection) == 60

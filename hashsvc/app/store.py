@@ -287,11 +287,15 @@ class Store:
         k: int = 10,
         filter: Node | None = None,
         metadata: bool = True,
+        oversampling: int = 0,
     ) -> list[Answer]:
         """See :meth:`Service.search`."""
         self._check_count(k, "k", self.limits.max_k)
         self._check_count(len(queries), "queries", self.limits.max_queries)
-        return self._searcher(collection).search(queries, k=k, filter=filter, metadata=metadata)
+        if oversampling:
+            self._check_count(k * oversampling, "oversampling", self.limits.max_k)
+        searcher = self._searcher(collection)
+        return searcher.search(queries, k=k, filter=filter, metadata=metadata, oversampling=oversampling)
 
     def within(
         self, collection: str, query: Query, *, radius: int, filter: Node | None = None, metadata: bool = True

@@ -219,9 +219,10 @@ class Client:
         k: int = 10,
         filter: Node | None = None,
         metadata: bool = True,
+        oversampling: int = 0,
     ) -> list[Answer]:
         """See :meth:`Service.search`."""
-        request = requests.search(collection, queries, k, filter, metadata=metadata)
+        request = requests.search(collection, queries, k, filter, metadata=metadata, oversampling=oversampling)
         return read_answers(self._call(self._search.Search, request))
 
     def neighbours(

@@ -113,7 +113,7 @@ def count_items(collection: str, filter: Node | None) -> items_pb2.CountItemsReq
 
 
 def search(
-    collection: str, queries: Sequence[Query], k: int, filter: Node | None, *, metadata: bool
+    collection: str, queries: Sequence[Query], k: int, filter: Node | None, *, metadata: bool, oversampling: int = 0
 ) -> search_pb2.SearchRequest:
     """See :meth:`Service.search`."""
     return search_pb2.SearchRequest(
@@ -122,6 +122,7 @@ def search(
         k=_unsigned(k, "k"),
         filter=write_filter(filter),
         read_mask=None if metadata else WITHOUT_METADATA,
+        rerank=search_pb2.Rerank(oversampling=_unsigned(oversampling, "oversampling")) if oversampling else None,
     )
 
 

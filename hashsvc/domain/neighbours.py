@@ -46,12 +46,16 @@ class Neighbours:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An item near a query: its key, id, integer Hamming distance and, where asked for, its metadata."""
+    """An item near a query: its key, id, integer Hamming distance and, where asked for, its metadata.
+
+    ``score`` is the finer distance of a re-ranked answer, smaller is nearer; None elsewhere.
+    """
 
     key: str
     id: int
     distance: int
     metadata: Metadata
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,8 +106,13 @@ class Service(Protocol):
         k: int = 10,
         filter: Node | None = None,
         metadata: bool = True,
+        oversampling: int = 0,
     ) -> list[Answer]:
-        """The k nearest items of each query, in order of (distance, id)."""
+        """The k nearest items of each query, in order of (distance, id).
+
+        With ``oversampling`` the nearest ``k * oversampling`` items are ranked by (score, id): the query's float
+        features against the stored int8 features, or against the codes where none are kept; by content only.
+        """
         ...
 
     def within(

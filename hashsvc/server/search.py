@@ -32,9 +32,9 @@ class SearchServicer(search_pb2_grpc.SearchServicer):
 
     def Search(self, request: search_pb2.SearchRequest, context: grpc.ServicerContext) -> search_pb2.SearchResponse:
         name = collection_named(request.collection)
-        if request.HasField("rerank"):
+        if request.HasField("rerank") and not request.rerank.oversampling:
             raise InvalidArgument(
-                "this server does not re-rank: ask for a larger k", field="rerank", reason="NOT_OFFERED"
+                "oversampling is not set: say how many candidates to rank for each match", field="rerank.oversampling"
             )
         metadata = _wants_metadata(request)
         answers = self._store.search(
@@ -43,6 +43,7 @@ class SearchServicer(search_pb2_grpc.SearchServicer):
             k=request.k,
             filter=filter_of(request),
             metadata=metadata,
+            oversampling=request.rerank.oversampling,
         )
         return write_answers(answers, metadata=metadata)
 

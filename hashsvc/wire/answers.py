@@ -21,6 +21,7 @@ def write_matches(message: search_pb2.Matches, matches: Sequence[Match], *, meta
     message.ids.extend([match.id for match in matches])
     message.distances.extend([match.distance for match in matches])
     message.keys.extend([match.key for match in matches])
+    message.scores.extend([match.score for match in matches if match.score is not None])
     if metadata:
         add = message.metadata.add
         for match in matches:
@@ -32,7 +33,8 @@ def read_matches(message: search_pb2.Matches) -> tuple[Match, ...]:
     metadata: Iterable[Metadata] = (
         [read_metadata(row.fields) for row in message.metadata] if message.metadata else repeat(NO_METADATA)
     )
-    return tuple(map(Match, message.keys, message.ids, message.distances, metadata))
+    scores: Iterable[float | None] = message.scores or repeat(None)
+    return tuple(map(Match, message.keys, message.ids, message.distances, metadata, scores))
 
 
 def write_answers(answers: Sequence[Answer], *, metadata: bool) -> search_pb2.SearchResponse:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import Any
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hashsvc.app import Store, open_store
 from hashsvc.codes import hamming
 from hashsvc.domain.filters import Comparison, Operator, matches
 from hashsvc.domain.items import Item, item_id
-from hashsvc.domain.kinds import Kind
+from hashsvc.domain.kinds import ContentMode, Kind
 from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery, Query
 from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, NotFound
 
@@ -81,7 +82,7 @@ def test_the_same_answers_after_reopening(raw: Store, codes: np.ndarray) -> None
     assert [a.matches for a in after] == [b.matches for b in before]
 
 
-def test_a_text_finds_itself(texts: Store, documents: Any) -> None:
+def test_a_text_finds_itself(texts: Store, documents: Path) -> None:
     texts.ingest("texts", [str(documents)])
     content = texts.content("texts", "d17")
     [answer] = texts.search("texts", [ContentQuery(Kind.TEXT, content)], k=3)
@@ -128,3 +129,35 @@ def test_limits_are_errors(texts: Store, k: int, count: int, field: str) -> None
 def test_a_radius_lies_between_none_and_all_bits(raw: Store, radius: int) -> None:
     with pytest.raises(InvalidArgument, match="radius must be 0 to 64"):
         raw.within("raw", KeyQuery("k0"), radius=radius)
+
+
+@pytest.mark.parametrize("content", [ContentMode.BYTES, ContentMode.FEATURES])
+def test_re_ranking_orders_candidates_by_the_finer_distance(
+    texts: Store, documents: Path, content: ContentMode
+) -> None:
+    texts.create_collection("finer", encoder="toy@1", content=content)
+    texts.ingest("finer", [str(documents)])
+    query = ContentQuery(Kind.TEXT, b"amber birch cedar delta")
+    [candidates] = texts.search("finer", [query], k=40)
+    [answer] = texts.search("finer", [query], k=5, oversampling=8)
+    scores = [match.score for match in answer.matches]
+    assert None not in scores
+    assert scores == sorted(scores, key=float)
+    assert set(answer.keys) <= set(candidates.keys)
+    assert len(answer.matches) == 5
+    texts.delete_collection("finer")
+
+
+def test_stored_features_rank_an_item_first_for_its_own_text(texts: Store, documents: Path) -> None:
+    texts.create_collection("finer", encoder="toy@1", content=ContentMode.FEATURES)
+    texts.ingest("finer", [str(documents)])
+    text = json.loads(documents.read_text().splitlines()[11])["text"].encode()
+    [answer] = texts.search("finer", [ContentQuery(Kind.TEXT, text)], k=1, oversampling=50)
+    assert answer.matches[0].score == pytest.approx(0, abs=1e-3)
+    texts.delete_collection("finer")
+
+
+def test_a_query_without_content_cannot_be_re_ranked(raw: Store) -> None:
+    with pytest.raises(InvalidArgument, match="query by content") as caught:
+        raw.search("raw", [KeyQuery("k0")], oversampling=4)
+    assert caught.value.field == "queries[0]"

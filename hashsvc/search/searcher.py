@@ -1,9 +1,9 @@
-"""The search flow: queries become codes, the index view finds neighbours, one SQL query makes them matches."""
+"""One search of one collection, from queries to answers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ from hashsvc.domain.filters import Node, check_filter
 from hashsvc.domain.neighbours import Answer, Match, Neighbours
 from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery, Query
 from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, NotFound
+from hashsvc.search.reranking import Finer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from hashsvc.domain.collections import Collection
     from hashsvc.domain.items import StoredItem
     from hashsvc.encoders import Encoder
+    from hashsvc.encoders.contract import Decoded
     from hashsvc.index import View
 
 ATTEMPTS = 4
@@ -43,21 +45,38 @@ class Searcher:
     newer: Callable[[], View]
 
     def search(
-        self, queries: Sequence[Query], *, k: int, filter: Node | None = None, metadata: bool = True
+        self,
+        queries: Sequence[Query],
+        *,
+        k: int,
+        filter: Node | None = None,
+        metadata: bool = True,
+        oversampling: int = 0,
     ) -> list[Answer]:
         """The k nearest items of each query.
+
+        Args:
+            queries: see :data:`hashsvc.domain.queries.Query`.
+            k: matches for each.
+            filter: only items that pass it.
+            metadata: whether matches carry their metadata.
+            oversampling: rank ``k * oversampling`` Hamming candidates by a finer distance; 0 for Hamming order.
 
         Raises:
             InvalidArgument: a query does not fit the collection; named as ``queries[i]``.
             NotFound: a key that is not stored.
         """
+        finer = self._finer(queries) if oversampling else None
         codes, own = self._codes(queries)
         spare = int((own != NOT_STORED).any())
-        found, items, view = self._settled(filter, lambda view, ids: view.search(codes, k + spare, ids))
-        return [
-            self._answer(self._without(found, query, own[query], k), found, items, view, metadata=metadata)
-            for query in range(len(queries))
-        ]
+        wanted = k * max(1, oversampling) + spare
+        found, items, view = self._settled(filter, lambda view, ids: view.search(codes, wanted, ids))
+        answers = []
+        for query in range(len(queries)):
+            kept = self._without(found, query, own[query], wanted if finer else k)
+            answer = self._answer(kept, found, items, view, metadata=metadata)
+            answers.append(_reranked(answer, finer, query, items, k) if finer else answer)
+        return answers
 
     def within(self, query: Query, *, radius: int, filter: Node | None = None, metadata: bool = True) -> Answer:
         """Every item at distance <= radius of one query; raises as :meth:`search` does."""
@@ -87,28 +106,43 @@ class Searcher:
             codes[i], own[i] = np.frombuffer(item.code, np.uint8), item.id
         return codes, own
 
-    def _encoded(self, queries: dict[int, ContentQuery]) -> NDArray[np.uint8]:
-        if self.collection.encoder is None:
-            first = next(iter(queries))
-            raise FailedPrecondition(
-                f"collection {self.collection.name!r} holds ready codes and has no encoder: query by code or key",
-                field=f"queries[{first}]",
-            )
-        for i, query in queries.items():
-            if query.kind is not self.collection.kind:
+    def _finer(self, queries: Sequence[Query]) -> Finer:
+        contents: list[ContentQuery] = []
+        for i, query in enumerate(queries):
+            if not isinstance(query, ContentQuery):
                 raise InvalidArgument(
-                    f"collection {self.collection.name!r} holds items of kind {self.collection.kind}, "
-                    f"the query is of kind {query.kind}",
+                    "re-ranking needs the float features of the query: query by content, not by code or key",
                     field=f"queries[{i}]",
                 )
-        encoder = self.encoder()
+            contents.append(query)
+        return Finer(self.collection, self.encoder(), self._decoded(dict(enumerate(contents))))
+
+    def _encoded(self, queries: dict[int, ContentQuery]) -> NDArray[np.uint8]:
+        decoded = self._decoded(queries)
+        return self.encoder().encode(decoded)
+
+    def _decoded(self, queries: dict[int, ContentQuery]) -> list[Decoded]:
+        if self.collection.encoder is None:
+            raise FailedPrecondition(
+                f"collection {self.collection.name!r} holds ready codes and has no encoder: query by code or key",
+                field=f"queries[{next(iter(queries))}]",
+            )
         decoded = []
         for i, query in queries.items():
+            self._check_kind(query, i)
             try:
-                decoded.append(encoder.decode(query.content))
+                decoded.append(self.encoder().decode(query.content))
             except HashsvcError as error:
                 raise error.at(f"queries[{i}]") from error
-        return encoder.encode(decoded)
+        return decoded
+
+    def _check_kind(self, query: ContentQuery, position: int) -> None:
+        if query.kind is not self.collection.kind:
+            raise InvalidArgument(
+                f"collection {self.collection.name!r} holds items of kind {self.collection.kind}, "
+                f"the query is of kind {query.kind}",
+                field=f"queries[{position}]",
+            )
 
     def _given(self, query: CodeQuery, position: int) -> NDArray[np.uint8]:
         wanted = self.collection.bits // 8
@@ -174,3 +208,11 @@ class Searcher:
             encoder=self.collection.encoder or "",
             total=len(matches),
         )
+
+
+def _reranked(answer: Answer, finer: Finer, query: int, items: dict[int, StoredItem], k: int) -> Answer:
+    """The k best of the candidates by (finer distance, id); exact only among the candidates."""
+    scores = finer.scores(query, [items[match.id] for match in answer.matches]).tolist()
+    ranked = sorted(zip(scores, answer.matches, strict=True), key=lambda pair: (pair[0], pair[1].id))
+    best = tuple(replace(match, score=score) for score, match in ranked[:k])
+    return replace(answer, matches=best, exact=False, total=len(best))

@@ -1,0 +1,7 @@
+"""The search flow: queries become codes, the index view finds neighbours, one SQL query makes them matches."""
+
+from __future__ import annotations
+
+from hashsvc.search.searcher import Searcher
+
+__all__ = ["Searcher"]

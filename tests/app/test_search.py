@@ -132,7 +132,7 @@ def test_a_radius_lies_between_none_and_all_bits(raw: Store, radius: int) -> Non
 
 
 @pytest.mark.parametrize("content", [ContentMode.BYTES, ContentMode.FEATURES])
-def test_re_ranking_orders_candidates_by_the_finer_distance(
+def test_candidates_come_in_order_of_the_finer_distance(
     texts: Store, documents: Path, content: ContentMode
 ) -> None:
     texts.create_collection("finer", encoder="toy@1", content=content)

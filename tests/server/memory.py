@@ -253,6 +253,7 @@ class MemoryStore:
         k: int = 10,
         filter: Node | None = None,
         metadata: bool = True,
+        oversampling: int = 0,
     ) -> list[Answer]:
         self._count(k, "k", self.limits.max_k)
         self._count(len(queries), "queries", self.limits.max_queries)

@@ -221,7 +221,7 @@ SEARCH: list[tuple[str, Any, grpc.StatusCode, str]] = [
     ("Search", asking(vector=NAN), BAD, "queries[1].vector"),
     ("Search", search(filter=deep(8)), BAD, "filter" + ".should[0].filter" * 8),
     ("Search", search(read_mask=mask("keys", "codes")), BAD, "read_mask.paths[1]"),
-    ("Search", search(rerank=search_pb2.Rerank(oversampling=4)), BAD, "rerank"),
+    ("Search", search(rerank=search_pb2.Rerank()), BAD, "rerank.oversampling"),
     ("Within", search_pb2.WithinRequest(collection="docs", query=Query(text="a")), BAD, "radius"),
     ("Within", within(radius=65), BAD, "radius"),
     ("Within", search_pb2.WithinRequest(collection="docs", radius=1), BAD, "query"),

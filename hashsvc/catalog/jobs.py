@@ -90,8 +90,6 @@ class Jobs:
             waiting = select(jobs).where(jobs.c.state.in_(OPEN), jobs.c.lease_until <= now)
             if job is not None:
                 waiting = waiting.where(jobs.c.id == _number(job))
-            if job is not None:
-                waiting = waiting.where(jobs.c.id == _number(job))
             ordered = waiting.order_by(jobs.c.id).with_for_update(skip_locked=True)
             for row in connection.execute(ordered).all():
                 if row.state == JobState.CANCELLING:
@@ -134,6 +132,44 @@ class Jobs:
                 raise Aborted(f"job {number} is no longer leased to {worker!r}", reason="LEASE_LOST")
             in_hand = and_(unit_rows.c.job == number, unit_rows.c.worker == worker, ~unit_rows.c.done)
             connection.execute(update(unit_rows).where(in_hand).values(lease_until=until))
+            return _one(connection, number)
+
+    def renew_units(self, job: Job | int, worker: str, lease_s: float) -> Job:
+        """Renew the lease of the units in hand of one of several workers on a job; 0 seconds give them back.
+
+        The answer tells whether the job was asked to stop.
+        """
+        number = _number(job)
+        with self._database.writing() as connection:
+            held = _one(connection, number, lock=True)
+            until = self._database.now(connection) + lease_s
+            in_hand = and_(unit_rows.c.job == number, unit_rows.c.worker == worker, ~unit_rows.c.done)
+            connection.execute(update(unit_rows).where(in_hand).values(lease_until=until))
+            return held
+
+    def again(self, job: Job | int, specs: Iterable[Mapping[str, Any]]) -> Job:
+        """Open a final job again: its dead letters are taken out of every count, and units that read their rows added.
+
+        Raises:
+            FailedPrecondition: the job still runs.
+        """
+        number = _number(job)
+        with self._database.writing() as connection:
+            held = _one(connection, number, lock=True)
+            if not held.state.final:
+                raise FailedPrecondition(f"job {number} is {held.state}: wait for its end, or cancel it")
+            taken = units.exhume(connection, number)
+            added = units.add(connection, number, specs, first=held.units)
+            values = {
+                "state": str(JobState.PLANNED),
+                "finished_at": None,
+                "error": "",
+                "result": {},
+                "read": jobs.c.read - taken,
+                "dead": jobs.c.dead - taken,
+                "units": held.units + added,
+            }
+            connection.execute(update(jobs).where(jobs.c.id == number).values(values))
             return _one(connection, number)
 
     def finish(self, job: Job | int, result: Mapping[str, Any]) -> Job:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from hashsvc.catalog.tables import dead_letters, jobs, units
 from hashsvc.domain.jobs import Counts, DeadLetter, Unit
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 COUNTS = ("read", "stored", "unchanged", "dead")
 
 
-def add(connection: Connection, job: int, specs: Iterable[Mapping[str, Any]]) -> int:
-    """Number the units of a job from 0 and store them; how many."""
+def add(connection: Connection, job: int, specs: Iterable[Mapping[str, Any]], first: int = 0) -> int:
+    """Number further units of a job from ``first`` on and store them; how many."""
     empty = {"done": False, "worker": "", "lease_until": 0.0, **dict.fromkeys(COUNTS, 0)}
-    rows = [{"job": job, "number": number, "spec": dict(spec), **empty} for number, spec in enumerate(specs)]
+    rows = [{"job": job, "number": number, "spec": dict(spec), **empty} for number, spec in enumerate(specs, first)]
     if rows:
         connection.execute(insert(units), rows)
     return len(rows)
@@ -47,6 +47,8 @@ def release(connection: Connection, job: int) -> None:
 
 def finish(connection: Connection, progress: UnitProgress) -> bool:
     """Mark a unit done with its counts and dead letters; False, and no change, when it was done already."""
+    # Job before unit, as a heartbeat does: two transactions that lock in two orders may wait for each other for ever.
+    connection.execute(select(jobs.c.id).where(jobs.c.id == progress.job).with_for_update())
     counts = {name: getattr(progress.counts, name) for name in COUNTS}
     open_unit = update(units).where(units.c.job == progress.job, units.c.number == progress.unit, ~units.c.done)
     if not connection.execute(open_unit.values(done=True, **counts)).rowcount:
@@ -72,6 +74,18 @@ def bury(connection: Connection, job: int, unit: int, letters: Iterable[DeadLett
     ]
     if rows:
         connection.execute(insert(dead_letters), rows)
+
+
+def exhume(connection: Connection, job: int) -> int:
+    """Delete the dead letters of a job and take them out of its units' counts; how many."""
+    counted = select(dead_letters.c.unit, func.count()).where(dead_letters.c.job == job).group_by(dead_letters.c.unit)
+    total = 0
+    for number, count in connection.execute(counted).all():
+        less = {"read": units.c.read - count, "dead": units.c.dead - count}
+        connection.execute(update(units).where(units.c.job == job, units.c.number == number).values(less))
+        total += count
+    connection.execute(delete(dead_letters).where(dead_letters.c.job == job))
+    return total
 
 
 def listed(connection: Connection, job: int) -> list[Unit]:

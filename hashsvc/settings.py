@@ -39,6 +39,7 @@ class Settings:
         listen: HOST:PORT of the gRPC server.
         roots: folders that server-side jobs may read, separated by ":" in ``HASHSVC_ROOTS``; none by default.
         threads: size of the server's thread pool.
+        cached_rows: rows of a collection that are kept in memory for answers.
         kernel_cache: folder of the compiled search kernel; "" keeps numba's default.
         log_level: DEBUG, INFO, WARNING or ERROR.
     """
@@ -48,6 +49,7 @@ class Settings:
     listen: str = "127.0.0.1:50051"
     roots: tuple[str, ...] = ()
     threads: int = 8
+    cached_rows: int = 100_000
     kernel_cache: str = ""
     log_level: str = "INFO"
     limits: Limits = field(default_factory=Limits)
@@ -68,6 +70,7 @@ class Settings:
             listen=source.get(f"{PREFIX}LISTEN", defaults.listen),
             roots=tuple(root for root in source.get(f"{PREFIX}ROOTS", "").split(os.pathsep) if root),
             threads=_number(source, "threads", defaults.threads),
+            cached_rows=_number(source, "cached_rows", defaults.cached_rows),
             kernel_cache=source.get(f"{PREFIX}KERNEL_CACHE", defaults.kernel_cache),
             log_level=source.get(f"{PREFIX}LOG_LEVEL", defaults.log_level),
             limits=limits,

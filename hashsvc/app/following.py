@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hashsvc.app.rows import RowCache
 from hashsvc.errors import Corrupt, NotFound
 from hashsvc.index import LiveIndex, publish
 
@@ -29,15 +32,23 @@ class Follower:
 
     Args:
         damaged: told of each snapshot that failed its checksums and was set aside.
+        cached_rows: how many rows are kept for answers.
     """
 
     def __init__(
-        self, collection: Collection, catalog: Catalog, folder: Path, damaged: Callable[[Corrupt], None]
+        self,
+        collection: Collection,
+        catalog: Catalog,
+        folder: Path,
+        *,
+        damaged: Callable[[Corrupt], None],
+        cached_rows: int,
     ) -> None:
         self._collection = collection
         self._catalog = catalog
         self._folder = folder
         self._lock = threading.Lock()
+        self.rows = RowCache(partial(catalog.items.by_ids, collection), cached_rows)
         self._live = self._start(damaged)
         self._published = self._live.view().watermark
         self.catch_up()
@@ -76,6 +87,7 @@ class Follower:
         more = True
         while more:
             changes = self._catalog.items.changes(self._collection, self._live.view().watermark, LOG_ROWS)
+            self.rows.evict(chain(changes.upsert_ids.tolist(), changes.deleted_ids.tolist()))
             self._live.apply(changes.upsert_ids, changes.upsert_codes, changes.deleted_ids, changes.watermark)
             more = changes.more
 
@@ -86,6 +98,7 @@ class Follower:
             if watermark >= commit.watermark:
                 return
             if watermark == commit.before:
+                self.rows.evict(commit.ids.tolist())
                 self._live.apply(ids, codes, deleted, commit.watermark)
             else:
                 self._replay()

@@ -54,7 +54,14 @@ STREAM_ITEMS = 1_000
 WATCH_S = 0.2
 
 
-def open_store(location: str, *, settings: Settings | None = None, role: Role = "owner", address: str = "") -> Store:
+def open_store(
+    location: str,
+    *,
+    settings: Settings | None = None,
+    role: Role = "owner",
+    address: str = "",
+    eager: bool = True,
+) -> Store:
     """Open the store at a folder or a PostgreSQL URL; a new embedded store is created.
 
     Args:
@@ -62,6 +69,8 @@ def open_store(location: str, *, settings: Settings | None = None, role: Role = 
         settings: limits and folders; the defaults when None.
         role: "owner" holds the live indexes and may search and publish; "worker" only writes through SQL.
         address: how other processes reach this one, told to those who find the store owned.
+        eager: each search first looks for what workers committed; False leaves that to :meth:`Store.upkeep`, as a
+            server does. Writes of this process are seen at once either way.
 
     Raises:
         Owned: another process owns the store; the message says how to reach it.
@@ -73,7 +82,7 @@ def open_store(location: str, *, settings: Settings | None = None, role: Role = 
     layout.folder.mkdir(parents=True, exist_ok=True)
     if layout.embedded and not (layout.folder / "catalog.sqlite3").exists():
         migrate(layout.database)
-    return Store(layout, settings, role=role, address=address)
+    return Store(layout, settings, role=role, address=address, eager=eager)
 
 
 class Store:
@@ -82,7 +91,7 @@ class Store:
     Safe to use from several threads. Use as a context manager, or call :meth:`close`.
     """
 
-    def __init__(self, layout: Layout, settings: Settings, *, role: Role, address: str) -> None:
+    def __init__(self, layout: Layout, settings: Settings, *, role: Role, address: str, eager: bool) -> None:
         self.layout = layout
         self.settings = settings
         self.catalog: Catalog = open_catalog(layout.database)
@@ -96,6 +105,8 @@ class Store:
         self.blobs = Blobs(str(layout.blobs))
         self.loaded = LoadedEncoders(layout.encoders)
         self._followers: dict[int, Follower] = {}
+        self._searchers: dict[str, Searcher] = {}
+        self._eager = eager
         self._lock = threading.Lock()
 
     @property
@@ -168,13 +179,14 @@ class Store:
         self, name: str, *, fields: Mapping[str, FieldType] | None = None, index: IndexKind | None = None
     ) -> Collection:
         """See :meth:`Service.update_collection`."""
+        self._check_owner()
         collection = self.catalog.collections.update(name, fields=fields, index=index)
-        if index is not None:
-            self._forget(collection)
+        self._forget(collection)
         return collection
 
     def delete_collection(self, name: str) -> None:
         """See :meth:`Service.delete_collection`."""
+        self._check_owner()
         collection = self.collection(name)
         self.catalog.collections.delete(name)
         self._forget(collection)
@@ -182,6 +194,7 @@ class Store:
     def _forget(self, collection: Collection) -> None:
         with self._lock:
             self._followers.pop(collection.id, None)
+            self._searchers.pop(collection.name, None)
 
     # items
 
@@ -310,23 +323,33 @@ class Store:
         return loaded.encode(ingest.decode_all(loaded, contents))
 
     def _searcher(self, name: str) -> Searcher:
-        collection = self.collection(name)
-        follower = self._follower(collection)
-        if follower.view().watermark < collection.watermark:
-            follower.catch_up()
-        encoder = partial(self.loaded.get, collection.fingerprint)
-        return Searcher(collection, self.catalog, encoder, follower.view(), follower.newest)
+        searcher = self._searchers.get(name)
+        if searcher is None:
+            collection = self.collection(name)
+            follower = self._follower(collection)
+            if follower.view().watermark < collection.watermark:
+                follower.catch_up()
+            encoder = partial(self.loaded.get, collection.fingerprint)
+            view, newer = follower.view, follower.newest
+            searcher = Searcher(collection, self.catalog, encoder, follower.rows.get, view, newer)
+            if not self._eager:
+                self._searchers[name] = searcher
+        return searcher
 
     def _follower(self, collection: Collection) -> Follower:
-        if self.role != "owner":
-            raise FailedPrecondition("a worker holds no index: search through the owner of the store")
+        self._check_owner()
         with self._lock:
             follower = self._followers.get(collection.id)
             if follower is None:
                 folder = self.layout.snapshots / str(collection.id)
-                follower = Follower(collection, self.catalog, folder, _set_aside)
+                most = self.settings.cached_rows
+                follower = Follower(collection, self.catalog, folder, damaged=_set_aside, cached_rows=most)
                 self._followers[collection.id] = follower
             return follower
+
+    def _check_owner(self) -> None:
+        if self.role != "owner":
+            raise FailedPrecondition("a worker holds no index: search through the owner of the store")
 
     # encoders
 
@@ -427,9 +450,16 @@ class Store:
         """What the owner does between requests: follow the log, fuse segments, publish what has grown."""
         for collection in self.collections():
             follower = self._follower(collection)
-            follower.catch_up()
+            if follower.view().watermark < collection.watermark:
+                follower.catch_up()
             follower.merge()
             follower.publish(least=SNAPSHOT_CHANGES)
+
+    def warm(self) -> None:
+        """Load every live index and the encoder of every collection, so that no request has to."""
+        self.upkeep()
+        for fingerprint in {collection.fingerprint for collection in self.collections()} - {""}:
+            self.loaded.get(fingerprint)
 
     @staticmethod
     def _check_count(count: int, field: str, most: int) -> None:

@@ -44,9 +44,14 @@ def service(
 
 @contextmanager
 def local_store(
-    store: str | None, *, role: Literal["owner", "worker"] = "owner", create: bool = False, address: str = ""
+    store: str | None,
+    *,
+    role: Literal["owner", "worker"] = "owner",
+    create: bool = False,
+    address: str = "",
+    eager: bool = True,
 ) -> Iterator[Store]:
-    """The store in this process; arguments as in :func:`service`.
+    """The store in this process; arguments as in :func:`service` and :func:`hashsvc.app.open_store`.
 
     Raises:
         FailedPrecondition: there is no store at this place, and this verb makes none.
@@ -61,5 +66,5 @@ def local_store(
         )
     from hashsvc.app import open_store
 
-    with open_store(location, settings=settings, role=role, address=address) as opened:
+    with open_store(location, settings=settings, role=role, address=address, eager=eager) as opened:
         yield opened

@@ -22,14 +22,12 @@ from hashsvc.settings import Settings
 if TYPE_CHECKING:
     from hashsvc.app import Store
 
-UPKEEP_SECONDS = 5.0
+UPKEEP_SECONDS = 0.25
 log = logging.getLogger(__name__)
 
 Listen = Annotated[
     str | None,
-    typer.Option(
-        "--listen", metavar="HOST:PORT", help="Address, port 0 for a free one (or HASHSVC_LISTEN)"
-    ),
+    typer.Option("--listen", metavar="HOST:PORT", help="Address, port 0 for a free one (or HASHSVC_LISTEN)"),
 ]
 
 
@@ -57,7 +55,7 @@ def serve(
     address = _with_port(listen or settings.listen)
     with (
         stopping() as stop,
-        local_store(store, create=True, address=address) as held,
+        _warmed(store, address) as held,
         start(held, address, threads=threads or settings.threads, limits=settings.limits) as server,
     ):
         show({"listening": server.address}, f"serving at {server.address}", json=json)
@@ -65,6 +63,14 @@ def serve(
             _upkeep(held)
         tell("hashsvc: stopping")
         server.drain()
+
+
+@contextmanager
+def _warmed(store: str | None, address: str) -> Iterator[Store]:
+    """The store with everything loaded before the first call comes."""
+    with local_store(store, create=True, address=address, eager=False) as held:
+        held.warm()
+        yield held
 
 
 def _upkeep(store: Store) -> None:

@@ -34,6 +34,7 @@ class Searcher:
 
     Args:
         encoder: loads the collection's encoder; called only when a query has to be encoded.
+        rows: the stored items of many ids; an id that is not held any more is missing.
         view: an immutable view of the live index that holds every acknowledged write.
         newer: a view that holds what was committed since, for an answer overtaken by a delete.
     """
@@ -41,7 +42,8 @@ class Searcher:
     collection: Collection
     catalog: Catalog
     encoder: Callable[[], Encoder]
-    view: View
+    rows: Callable[[list[int]], dict[int, StoredItem]]
+    view: Callable[[], View]
     newer: Callable[[], View]
 
     def search(
@@ -168,13 +170,12 @@ class Searcher:
         """Neighbours whose rows all exist: an item deleted between the view and the SQL query asks for a newer view."""
         if filter is not None:
             check_filter(filter)
-        view = self.view
         for attempt in range(ATTEMPTS):
-            view = self.newer() if attempt else view
+            view = self.newer() if attempt else self.view()
             allowed = None if filter is None else self.catalog.items.ids(self.collection, filter)
             found = ask(view, allowed)
-            ids = np.unique(found.ids)
-            items = self.catalog.items.by_ids(self.collection, ids)
+            ids = list(set(found.ids.tolist()))
+            items = self.rows(ids)
             if len(items) == len(ids):
                 break
         return found, items, view

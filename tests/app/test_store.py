@@ -222,3 +222,65 @@ def test_training_on_nothing_readable_says_why(store: Store, tmp_path: Path) -> 
     (tmp_path / "broken.jsonl").write_text('{"text": 5}\n')
     with pytest.raises(InvalidArgument, match=r"hold no text that can be read: .*broken\.jsonl row 0"):
         store.train("x", [str(tmp_path / "broken.jsonl")], kind=Kind.TEXT)
+
+
+def test_a_store_that_leaves_the_log_to_upkeep_sees_its_own_writes_at_once(tmp_path: Path) -> None:
+    from hashsvc.domain.queries import CodeQuery
+
+    query = CodeQuery(b"8 bytes!")
+    with open_store(str(tmp_path), eager=False) as owner:
+        owner.create_collection("raw", bits=64)
+        owner.warm()
+        owner.upsert("raw", [Item("mine", code=query.code)])
+        assert owner.search("raw", [query])[0].keys == ("mine",)
+        with open_store(str(tmp_path), role="worker") as worker:
+            worker.upsert("raw", [Item("theirs", code=query.code), Item("mine", code=query.code, metadata={"n": 1})])
+        owner.upkeep()
+        [answer] = owner.search("raw", [query])
+        assert {match.key: dict(match.metadata) for match in answer.matches} == {"mine": {"n": 1}, "theirs": {}}
+        owner.delete_collection("raw")
+        with pytest.raises(NotFound):
+            owner.search("raw", [query])
+
+
+def test_rows_read_before_a_change_are_not_kept_after_it() -> None:
+    from hashsvc.app.rows import RowCache
+    from hashsvc.domain.items import StoredItem
+
+    def row(sequence: int) -> StoredItem:
+        return StoredItem(1, "k", b"", b"", {}, sequence)
+
+    sequence = 1
+
+    def read(ids: list[int]) -> dict[int, StoredItem]:
+        found = {number: row(sequence) for number in ids if number == 1}
+        if sequence == 1:
+            cache.evict([1])  # the item changes while its row is on its way
+        return found
+
+    cache = RowCache(read, 10)
+    assert cache.get([1, 2]) == {1: row(1)}
+    sequence = 2
+    assert cache.get([1]) == {1: row(2)}
+    sequence = 3
+    assert cache.get([1]) == {1: row(2)}
+    cache.evict([1])
+    assert cache.get([1]) == {1: row(3)}
+
+
+def test_the_cache_of_rows_stays_within_its_size() -> None:
+    from hashsvc.app.rows import RowCache
+    from hashsvc.domain.items import StoredItem
+
+    asked: list[int] = []
+
+    def read(ids: list[int]) -> dict[int, StoredItem]:
+        asked.extend(ids)
+        return {number: StoredItem(number, str(number), b"", b"", {}, 1) for number in ids}
+
+    cache = RowCache(read, 8)
+    for number in range(20):
+        assert cache.get([number])[number].key == str(number)
+    cache.get([19])
+    cache.get([0])
+    assert asked == [*range(20), 0]

@@ -131,8 +131,8 @@ class Cluster:
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._binaries / program), *arguments]
         # The server would inherit a pipe and keep it open: its output goes nowhere, its log has it.
-        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        done = subprocess.run(command, user=self._user, cwd=self.folder, check=False, **quiet)
+        nowhere = subprocess.DEVNULL
+        done = subprocess.run(command, user=self._user, cwd=self.folder, check=False, stdout=nowhere, stderr=nowhere)
         if done.returncode:
             log = self.folder / "log"
             raise RuntimeError(f"{program} failed: {log.read_text()[-2000:] if log.exists() else done.returncode}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import BigInteger, Column, Connection, LargeBinary, MetaData, Table, Text, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateTable
 
 from hashsvc.catalog.database import POSTGRESQL
 from hashsvc.catalog.tables import attributes, items, tombstones
@@ -15,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hashsvc.catalog.database import Database
+
+COPY_ROWS = 256
+_TYPES: dict[type[Any], str] = {BigInteger: "int8", Text: "text", LargeBinary: "bytea"}
 
 
 def store_items(database: Database, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -33,21 +38,57 @@ def store_tombstones(database: Database, connection: Connection, rows: Sequence[
 
 
 def _store(database: Database, connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    if rows:
+    if len(rows) >= COPY_ROWS and database.dialect == POSTGRESQL:
+        _copy(connection, table, rows)
+    elif rows:
         connection.exec_driver_sql(_upsert(database.dialect, table), list(rows))
+
+
+def _copy(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    from psycopg import Error, sql
+
+    staged = _staged(table)
+    connection.execute(CreateTable(staged, if_not_exists=True))
+    driver: Any = connection.connection.driver_connection
+    into = sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(sql.Identifier(staged.name))
+    try:
+        with driver.cursor() as cursor, cursor.copy(into) as copy:
+            copy.set_types([_TYPES[type(column.type)] for column in table.c])
+            for row in rows:
+                copy.write_row(row)
+    except Error as error:
+        raise DBAPIError.instance(None, None, error, Error, dialect=connection.dialect) from error
+    connection.execute(_merge(table))
+    connection.execute(delete(staged))
+
+
+@cache
+def _staged(table: Table) -> Table:
+    """The temporary table of a session that rows are copied into."""
+    columns = (Column(column.name, column.type) for column in table.c)
+    return Table(
+        f"staged_{table.name}", MetaData(), *columns, prefixes=["TEMPORARY"], postgresql_on_commit="DELETE ROWS"
+    )
+
+
+@cache
+def _merge(table: Table) -> Any:
+    names = [column.name for column in table.c]
+    return _resolved(postgresql.insert(table).from_select(names, select(_staged(table))), table)
 
 
 @cache
 def _upsert(dialect: str, table: Table) -> str:
     """The driver's text of ``INSERT .. ON CONFLICT (primary key) DO UPDATE``, parameters by position."""
     build: Any = postgresql if dialect == POSTGRESQL else sqlite
-    statement = build.insert(table)
+    style = "format" if dialect == POSTGRESQL else "qmark"
+    return str(_resolved(build.insert(table), table).compile(dialect=build.dialect(paramstyle=style)))
+
+
+def _resolved(statement: Any, table: Table) -> Any:
+    """An insert that replaces the row that is there; in a table that is all key, one that leaves it."""
     keys = [column.name for column in table.primary_key]
     changed = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
-    resolved = (
-        statement.on_conflict_do_update(index_elements=keys, set_=changed)
-        if changed
-        else statement.on_conflict_do_nothing()
-    )
-    style = "format" if dialect == POSTGRESQL else "qmark"
-    return str(resolved.compile(dialect=build.dialect(paramstyle=style)))
+    if changed:
+        return statement.on_conflict_do_update(index_elements=keys, set_=changed)
+    return statement.on_conflict_do_nothing()

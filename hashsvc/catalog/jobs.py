@@ -261,7 +261,7 @@ def _same(known: Job | None, kind: JobKind, collection: str, spec: Mapping[str, 
 
 
 def _add(connection: Connection, kind: JobKind, collection: str, spec: Mapping[str, Any], request_id: str) -> Job:
-    values = {
+    values: dict[str, Any] = {
         "kind": str(kind),
         "collection": collection,
         "spec": dict(spec),

@@ -47,7 +47,7 @@ class Blobs:
         name = hashlib.sha256(content).hexdigest()
         path = self._path(name)
         with _translated(name):
-            if self._files.exists(path) and self._files.size(path) == len(content):
+            if self._intact(path, content):
                 self._renew(path)
             elif self._local:
                 self._write_local(Path(path), content)
@@ -104,6 +104,10 @@ class Blobs:
                 return time.time() - float(self._files.modified(self._path(name)).timestamp())
             except NotImplementedError:
                 return float("inf")
+
+    def _intact(self, path: str, content: bytes) -> bool:
+        """Whether the blob is in place and undamaged: reading it costs less than writing it durably again."""
+        return bool(self._files.exists(path)) and self._files.cat_file(path) == content
 
     def _renew(self, path: str) -> None:
         """A blob found in place counts as new: a sweep must not take it before the commit that needs it."""

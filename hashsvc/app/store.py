@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from hashsvc.domain.jobs import DeadLetter, Job
     from hashsvc.domain.neighbours import Answer
     from hashsvc.domain.queries import Query
-    from hashsvc.encoders import OnProgress
+    from hashsvc.encoders import Encoder, OnProgress
     from hashsvc.errors import Corrupt
     from hashsvc.runners.progress import OnProgress as OnUnit
 
@@ -216,8 +216,19 @@ class Store:
 
     def _prepare(self, collection: Collection, items: Sequence[Item]) -> ingest.Prepared:
         held = self.catalog.items.held(collection, [item.key for item in items])
-        encoder = self.loaded.get(collection.fingerprint) if collection.encoder else None
+        encoder = self.writing_encoder(collection)
         return ingest.prepare(collection, items, held, encoder=encoder, blobs=self.blobs)
+
+    def writing_encoder(self, collection: Collection) -> Encoder | None:
+        """The encoder that computes codes for a collection; None for ready codes. The first use is recorded (law 1)."""
+        if collection.encoder is None:
+            return None
+        encoder = self.loaded.get(collection.fingerprint)
+        if not collection.path:
+            from hashsvc.encoders.path import encoding_path
+
+            self.catalog.collections.update(collection.name, path=encoding_path())
+        return encoder
 
     def _write(
         self, collection: Collection, items: Sequence[Item], prepared: ingest.Prepared, request_id: str

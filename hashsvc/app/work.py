@@ -146,7 +146,7 @@ def run_ingest(store: Store, job: Job, lease: Lease, progress: OnUnit | None = N
     try:
         if not job.units:
             job = ingest.plan_units(store.catalog, job, sources, spec)
-        encoder = store.loaded.get(collection.fingerprint) if collection.encoder else None
+        encoder = store.writing_encoder(collection)
         bench = Bench(store.catalog, store.blobs, collection, encoder, sources)
         return asdict(inline.run(job, bench, lease, progress=progress).counts)
     finally:

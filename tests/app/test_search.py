@@ -89,6 +89,7 @@ def test_a_text_finds_itself(texts: Store, documents: Path) -> None:
     assert answer.matches[0].distance == 0
     assert "d17" in texts.within("texts", ContentQuery(Kind.TEXT, content), radius=0).keys
     assert answer.encoder == "toy@1"
+    assert texts.collection("texts").path.startswith("cpu float32 torch-")
 
 
 @pytest.mark.parametrize(

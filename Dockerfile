@@ -5,7 +5,7 @@ ARG DEVICE=cpu
 RUN python -m venv /opt/hashsvc
 ENV PATH=/opt/hashsvc/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml setup.py constraints.txt README.md LICENSE ./
 # torch before the sources: it is the largest layer and changes only with constraints.txt.
 RUN if [ "$DEVICE" = cpu ]; then index="--index-url https://download.pytorch.org/whl/cpu"; fi \
     && pip install $index "$(grep '^torch==' constraints.txt)"

@@ -8,9 +8,7 @@ import typer
 
 Store = Annotated[
     str | None,
-    typer.Option(
-        "--store", metavar="FOLDER", help="Folder of the store, or its postgresql:// URL (or HASHSVC_STORE)"
-    ),
+    typer.Option("--store", metavar="FOLDER", help="Folder of the store, or its postgresql:// URL (or HASHSVC_STORE)"),
 ]
 Server = Annotated[
     str | None,

@@ -7,10 +7,12 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
+from hashsvc import __version__
 from hashsvc.cli import collections, encoders, ingest, items, jobs, processes, search, training
 from hashsvc.cli.demo import verb as demo
 from hashsvc.cli.screen import tell
@@ -30,9 +32,18 @@ def program() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
+    tree.callback(invoke_without_command=True)(_options)
     for room in (demo, training, encoders, collections, ingest, items, search, jobs, processes):
         room.register(tree)
     return tree
+
+
+def _options(
+    *, version: Annotated[bool, typer.Option("--version", help="Print the version and leave")] = False
+) -> None:
+    if version:
+        typer.echo(f"hashsvc {__version__}")
+        raise typer.Exit
 
 
 def run(arguments: Sequence[str]) -> int:

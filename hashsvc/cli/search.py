@@ -18,7 +18,7 @@ from hashsvc.cli.screen import show, table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from hashsvc.domain.neighbours import Answer
+    from hashsvc.domain.neighbours import Answer, Match
 
 Text = Annotated[str | None, typer.Argument(metavar="[TEXT]", help="Text to search for")]
 Image = Annotated[Path | None, typer.Option("--image", metavar="FILE", help="Picture to search for")]
@@ -27,6 +27,10 @@ Vector = Annotated[
 ]
 Code = Annotated[str | None, typer.Option("--code", metavar="HEX", help="Ready code to search for")]
 Key = Annotated[str | None, typer.Option("--key", metavar="KEY", help="Stored item to find the neighbours of")]
+
+Oversampling = Annotated[
+    int, typer.Option("--oversampling", metavar="N", help="Rank the nearest k x N by the query's float features")
+]
 
 
 def register(tree: typer.Typer) -> None:
@@ -44,6 +48,7 @@ def search(
     code: Code = None,
     key: Key = None,
     k: Annotated[int, typer.Option("-k", "--k", help="How many nearest items")] = 10,
+    oversampling: Oversampling = 0,
     where: options.Where = None,
     store: options.Store = None,
     server: options.Server = None,
@@ -53,7 +58,7 @@ def search(
     asked = parse_queries(text=text, image=image, vector=vector, code=code, key=key)
     passing = parse_filters(where or ())
     with service(store, server) as door:
-        answers = door.search(name, [one.query for one in asked], k=k, filter=passing)
+        answers = door.search(name, [one.query for one in asked], k=k, filter=passing, oversampling=oversampling)
     _show(asked, answers, json=json)
 
 
@@ -87,10 +92,17 @@ def _show(asked: Sequence[Asked], answers: Sequence[Answer], *, json: bool) -> N
 
 def matches_table(label: str, answer: Answer) -> Table:
     """The matches of one query, nearest first; its title says what the answer does not promise."""
-    rows = [(m.distance, m.key, "  ".join(f"{n}={_short(v)}" for n, v in m.metadata.items())) for m in answer.matches]
+    columns, rows = ["distance", "key", "metadata"], [_row(match) for match in answer.matches]
+    if any(match.score is not None for match in answer.matches):
+        columns.append("score")
+        rows = [[*row, match.score] for row, match in zip(rows, answer.matches, strict=True)]
     doubts = "" if answer.exact else ", approximate"
     doubts += "" if answer.complete else f", cut off: {answer.total:,} found"
-    return table(("distance", "key", "metadata"), rows, title=f"{_short(label)}: {len(rows):,} matches{doubts}")
+    return table(columns, rows, title=f"{_short(label)}: {len(rows):,} matches{doubts}")
+
+
+def _row(match: Match) -> list[object]:
+    return [match.distance, match.key, "  ".join(f"{n}={_short(v)}" for n, v in match.metadata.items())]
 
 
 def _short(value: object) -> str:

@@ -15,6 +15,7 @@ from hashsvc.cli.jobs import watched
 from hashsvc.cli.screen import progress, show
 from hashsvc.domain.jobs import JobKind
 from hashsvc.domain.kinds import Kind
+from hashsvc.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from hashsvc.app import Store
@@ -45,6 +46,8 @@ def train(
 
     With --server a worker trains it, and the sources are read where the worker runs.
     """
+    if kind is Kind.CODE:
+        raise InvalidArgument("ready codes need no encoder: ingest them with --bits", field="--kind")
     asked = Training(name, sources, kind, bits, model, seed, content, limit)
     if server:
         with service(store, server) as door:

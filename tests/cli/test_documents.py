@@ -16,7 +16,9 @@ from hashsvc.errors import InvalidArgument
 def test_nouns_become_objects() -> None:
     answer = Answer((Match("a", 2**62, 3, {"tags": ("x", "y"), "year": 2020}),), 7, True, False, "e@1", 9)
     assert as_document(answer) == {
-        "matches": [{"key": "a", "id": 2**62, "distance": 3, "metadata": {"tags": ["x", "y"], "year": 2020}}],
+        "matches": [
+            {"key": "a", "id": 2**62, "distance": 3, "metadata": {"tags": ["x", "y"], "year": 2020}, "score": None}
+        ],
         "watermark": 7,
         "exact": True,
         "complete": False,

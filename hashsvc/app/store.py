@@ -23,7 +23,7 @@ from hashsvc.content import Blobs
 from hashsvc.domain.collections import Collection
 from hashsvc.domain.encoders import check_name
 from hashsvc.domain.filters import Node, check_filter
-from hashsvc.domain.items import Item, Outcome, StoredItem, Written, check_key
+from hashsvc.domain.items import Item, Outcome, Row, StoredItem, Written, check_key
 from hashsvc.domain.jobs import JobKind
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
 from hashsvc.domain.service import Page
@@ -202,7 +202,7 @@ class Store:
         """See :meth:`Service.upsert`."""
         self._check_count(len(items), "items", self.limits.max_items)
         held = self.collection(collection)
-        prepared = self._prepare(held, items)
+        prepared = self._prepare(held, items, whole=bool(request_id))
         for position, error in prepared.errors.items():
             raise error.at(f"items[{position}]")
         return self._write(held, items, prepared, request_id)
@@ -214,10 +214,15 @@ class Store:
         while batch := list(islice(stream, STREAM_ITEMS)):
             yield self._write(held, batch, self._prepare(held, batch), "")
 
-    def _prepare(self, collection: Collection, items: Sequence[Item]) -> ingest.Prepared:
+    def _prepare(self, collection: Collection, items: Sequence[Item], *, whole: bool = False) -> ingest.Prepared:
+        """Rows to write; ``whole``: unchanged ones go along, so that the catalog knows a repeated request again."""
         held = self.catalog.items.held(collection, [item.key for item in items])
         encoder = self.writing_encoder(collection)
-        return ingest.prepare(collection, items, held, encoder=encoder, blobs=self.blobs)
+        prepared = ingest.prepare(collection, items, held, encoder=encoder, blobs=self.blobs)
+        if whole:
+            prepared.rows |= {position: _as_row(held[items[position].key]) for position in prepared.unchanged}
+            prepared.rows = dict(sorted(prepared.rows.items()))
+        return prepared
 
     def writing_encoder(self, collection: Collection) -> Encoder | None:
         """The encoder that computes codes for a collection; None for ready codes. The first use is recorded (law 1)."""
@@ -293,7 +298,8 @@ class Store:
             keys = self.catalog.items.keys(held, _checked(filter))
         for position, key in enumerate(keys):
             check_key(key, f"keys[{position}]")
-        commit = self.catalog.items.write(held, [], keys, request_id=request_id)
+        asked = "" if filter is None else repr(filter)
+        commit = self.catalog.items.write(held, [], keys, request_id=request_id, asked=asked)
         self._applied(held, commit, [])
         return Written(commit.outcomes, commit.watermark)
 
@@ -476,6 +482,10 @@ class Store:
     def _check_count(count: int, field: str, most: int) -> None:
         if not 1 <= count <= most:
             raise InvalidArgument(f"{field} must be 1 to {most}, not {count}", field=field)
+
+
+def _as_row(item: StoredItem) -> Row:
+    return Row(item.key, item.content_hash, item.code, item.metadata, item.reference, item.features)
 
 
 def _checked(filter: Node | None) -> Node | None:

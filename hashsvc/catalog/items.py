@@ -50,6 +50,7 @@ class Items:
         deletes: Sequence[str] = (),
         *,
         request_id: str = "",
+        asked: str = "",
         progress: UnitProgress | None = None,
     ) -> Commit:
         """Store and delete items in one durable transaction, all or none.
@@ -62,6 +63,8 @@ class Items:
             upserts: rows to store.
             deletes: keys to delete, after the upserts.
             request_id: a repeated one is answered as the first time, and nothing is stored again.
+            asked: what the caller asked for, when the rows do not say it (a deletion by filter): a repeated request_id
+                must come with the same.
             progress: the unit that these rows finish, in the same transaction.
 
         Raises:
@@ -70,7 +73,7 @@ class Items:
             ResourceExhausted: the disk is full; nothing was stored.
             Unavailable: the database went away; repeat with the same request_id.
         """
-        return self._writers.submit(Write.of(collection, upserts, deletes, request_id, progress))
+        return self._writers.submit(Write.of(collection, upserts, deletes, request_id, asked, progress))
 
     def get(self, collection: Collection, keys: Sequence[str]) -> builtins.list[StoredItem]:
         """The items with these keys, in order; NotFound names the first that is absent."""

@@ -38,12 +38,13 @@ def check_request_id(request_id: str) -> str:
     return request_id
 
 
-def digest(upserts: Sequence[Row], deletes: Sequence[str]) -> bytes:
-    """sha256 of what a write asks for."""
+def digest(upserts: Sequence[Row], deletes: Sequence[str], asked: str = "") -> bytes:
+    """sha256 of what a write asks for; codes and features follow from the content."""
+    if asked:
+        return hashlib.sha256(asked.encode()).digest()
     body = hashlib.sha256()
     for row in upserts:
-        features = hashlib.sha256(row.features).hexdigest() if row.features is not None else None
-        parts = [row.key, row.content_hash.hex(), row.code.hex(), write_metadata(row.metadata), row.reference, features]
+        parts = [row.key, row.content_hash.hex(), write_metadata(row.metadata), row.reference]
         body.update(json.dumps(parts).encode())
     body.update(json.dumps(list(deletes)).encode())
     return body.digest()

@@ -49,6 +49,7 @@ class Write:
         upserts: Sequence[Row],
         deletes: Sequence[str],
         request_id: str,
+        asked: str,
         progress: UnitProgress | None,
     ) -> Write:
         """The write, checked.
@@ -65,7 +66,7 @@ class Write:
                     field=f"items[{position}]",
                 )
         requests.check_request_id(request_id)
-        body = requests.digest(upserts, deletes) if request_id else b""
+        body = requests.digest(upserts, deletes, asked) if request_id else b""
         return cls(collection, upserts, deletes, request_id, body, progress)
 
     @property

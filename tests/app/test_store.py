@@ -93,6 +93,17 @@ def test_a_repeated_request_is_answered_as_the_first_time(raw: Store) -> None:
     assert raw.count_items("raw") == 200
 
 
+def test_a_repeated_request_is_known_while_its_items_are_held(raw: Store) -> None:
+    items = [Item("twice", code=b"8 bytes!"), Item("k1", code=b"8 bytes.")]
+    first = raw.upsert("raw", items, request_id="r-2")
+    assert raw.upsert("raw", items, request_id="r-2") == first
+    where = Comparison("n", Operator.LT, (5,))
+    gone = raw.delete_items("raw", filter=where, request_id="r-3")
+    assert raw.delete_items("raw", filter=where, request_id="r-3") == gone
+    with pytest.raises(InvalidArgument):
+        raw.delete_items("raw", filter=Comparison("n", Operator.LT, (6,)), request_id="r-3")
+
+
 def test_pages_cover_the_listing_once(raw: Store) -> None:
     keys: list[str] = []
     token = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,7 +47,7 @@ def described(job: Job) -> Table:
     return facts([pair for pair in pairs if pair[1] != ""])
 
 
-def dead_letters_table(letters: list[DeadLetter]) -> Table:
+def dead_letters_table(letters: Sequence[DeadLetter]) -> Table:
     """Rows that could not be stored, and why."""
     return table(("source", "row", "key", "reason"), [(d.source, str(d.row), d.key or "", d.reason) for d in letters])
 

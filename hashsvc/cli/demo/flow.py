@@ -15,7 +15,7 @@ from hashsvc.cli.demo.documents import write_documents
 from hashsvc.cli.demo.gallery import Tile, draw_gallery
 from hashsvc.cli.demo.precision import NEAREST
 from hashsvc.cli.demo.process import server
-from hashsvc.cli.demo.queries import QUESTIONS
+from hashsvc.cli.demo.queries import QUESTIONS, Question
 from hashsvc.cli.ingest import New, Rows, ingest_here
 from hashsvc.cli.screen import table
 from hashsvc.cli.training import Training, train_here
@@ -149,18 +149,23 @@ def _ask_server(places: Places, pictures: Sequence[Path], screen: Console) -> tu
 
 
 def _show(answers: Answers, pictures: Sequence[Path], screen: Console) -> None:
-    rows = []
-    for question, answer in zip(QUESTIONS, answers.texts, strict=True):
-        found = next((n for n, key in enumerate(answer.keys, 1) if key in question.accepted), None)
-        rows.append((question.text, "-" if found is None else f"{found}.", ", ".join(answer.keys[:5])))
-    screen.print(table(("asked by text", "answered at", "nearest five of ten"), rows))
-    rows = [(m.distance, m.key) for m in answers.key.matches]
-    screen.print(table(("distance", "key"), rows, title=f"Asked by key: the neighbours of {KEY}"))
-    rows = [
+    texts = [
+        (question.text, _place(question, answer), ", ".join(answer.keys[:5]))
+        for question, answer in zip(QUESTIONS, answers.texts, strict=True)
+    ]
+    screen.print(table(("asked by text", "answered at", "nearest five of ten"), texts))
+    neighbours = [(match.distance, match.key) for match in answers.key.matches]
+    screen.print(table(("distance", "key"), neighbours, title=f"Asked by key: the neighbours of {KEY}"))
+    images = [
         (_name(picture), label_of(picture.as_posix()), " ".join(label_of(m.key) for m in answer.matches[:NEAREST]))
         for picture, answer in _one_of_each(pictures, answers.images)
     ]
-    screen.print(table(("asked by image", "shows", "ten nearest show"), rows))
+    screen.print(table(("asked by image", "shows", "ten nearest show"), images))
+
+
+def _place(question: Question, answer: Answer) -> str:
+    """Where among the ten the first accepted key stands."""
+    return next((f"{place}." for place, key in enumerate(answer.keys, 1) if key in question.accepted), "-")
 
 
 def _name(picture: Path) -> str:

@@ -10,7 +10,9 @@ import typer
 
 from hashsvc.cli import options
 from hashsvc.cli.documents import as_line
+from hashsvc.errors import Internal
 
+PLAIN_WIDTH = 120
 Folder = Annotated[Path, typer.Option("--folder", help="Everything the demo writes lies below this folder")]
 
 
@@ -28,6 +30,9 @@ def demo(*, folder: Folder = Path("demo"), json: options.Json = False) -> None:
 
     from hashsvc.cli.demo.flow import run_demo
 
-    screen = Console(file=sys.stderr if json else sys.stdout, highlight=False)
+    stream = sys.stderr if json else sys.stdout
+    screen = Console(file=stream, highlight=False, width=None if stream.isatty() else PLAIN_WIDTH)
     result = run_demo(folder, screen)
     sys.stdout.write(as_line(result) + "\n")
+    if not result["same_after_restart"]:
+        raise Internal(f"the server answered otherwise after a restart: see {folder}")

@@ -1,0 +1,1 @@
+"""Runners: who runs the units of a job."""

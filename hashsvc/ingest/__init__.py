@@ -1,6 +1,6 @@
 """Ingest: from sources to stored rows, as a job of units that can be run again and by anyone."""
 
-from hashsvc.ingest.plan import Preview, plan, plan_units, preview
+from hashsvc.ingest.plan import Preview, plan, plan_again, plan_units, preview
 from hashsvc.ingest.prepare import Prepared, decode_all, decode_each, prepare
 from hashsvc.ingest.spec import IngestSpec
 from hashsvc.ingest.unit import Bench, run_unit
@@ -13,6 +13,7 @@ __all__ = [
     "decode_all",
     "decode_each",
     "plan",
+    "plan_again",
     "plan_units",
     "prepare",
     "preview",

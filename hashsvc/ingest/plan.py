@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from hashsvc.domain.collections import Collection
 from hashsvc.domain.items import Item
-from hashsvc.domain.jobs import DeadLetter, Job, JobKind
+from hashsvc.domain.jobs import DeadLetter, Job, JobKind, Unit
+from hashsvc.errors import FailedPrecondition
+from hashsvc.ingest.prepare import TWICE
 from hashsvc.ingest.spec import IngestSpec
-from hashsvc.readers import Source
+from hashsvc.readers import UNIT_ROWS, Source
 
 if TYPE_CHECKING:
     from hashsvc.catalog import Catalog
@@ -44,6 +46,41 @@ def plan(catalog: Catalog, collection: Collection, spec: IngestSpec, *, request_
 def plan_units(catalog: Catalog, job: Job, sources: Sequence[Source], spec: IngestSpec) -> Job:
     """Write the units of a job that has none yet."""
     return catalog.jobs.plan(job, cut(sources, spec))
+
+
+def plan_again(catalog: Catalog, collection: Collection, job: Job, *, rows: int = UNIT_ROWS) -> Job:
+    """Open a final job again for its dead letters, after their files were mended: new units read exactly those rows.
+
+    Raises:
+        FailedPrecondition: the job still runs, has no dead letters, or a file they name is gone.
+    """
+    letters = catalog.jobs.dead_letters(job)
+    if not letters:
+        raise FailedPrecondition(f"job {job.id} has no dead letters to retry")
+    sources = IngestSpec.of(job.spec).open(collection)
+    try:
+        specs = list(_again(catalog.jobs.units(job), letters, sources, rows))
+    finally:
+        close(sources)
+    found = sum(len(spec.get("rows", ())) + len(spec.get("files", ())) for spec in specs)
+    if found < len({(letter.source, letter.row) for letter in letters}):
+        raise FailedPrecondition(f"files named by dead letters of job {job.id} are gone: put them back")
+    return catalog.jobs.again(job, specs)
+
+
+def _again(
+    units: Sequence[Unit], letters: Sequence[DeadLetter], sources: Sequence[Source], rows: int
+) -> Iterator[dict[str, Any]]:
+    """Specs of units that read the rows of the dead letters of each source.
+
+    A row that was dead because its key occurred twice stays so until it has another key: ``taken``.
+    """
+    owner = {unit.number: int(unit.spec["source"]) for unit in units}
+    for number, source in enumerate(sources):
+        own = [letter for letter in letters if owner[letter.unit] == number]
+        taken = sorted({letter.key for letter in own if letter.key is not None and TWICE in letter.reason})
+        for spec in source.again(own, rows):
+            yield {"source": number, **spec, **({"taken": taken} if taken else {})}
 
 
 def cut(sources: Sequence[Source], spec: IngestSpec) -> Iterator[dict[str, Any]]:

@@ -28,6 +28,7 @@ Decode = Callable[[Sequence[bytes]], list["Decoded | InvalidContent"]]
 BATCH_ITEMS = 1024
 BATCH_COST = 8 << 20
 BLOB_THREADS = 16
+TWICE = "occurs twice"
 
 
 @dataclass(slots=True)
@@ -89,7 +90,7 @@ def check(collection: Collection, items: Sequence[Item], held: Mapping[str, Stor
         try:
             row = _row(collection, item)
             if row.key in seen:
-                raise InvalidArgument(f"key {row.key!r} occurs twice: give each item its own", field="key")
+                raise InvalidArgument(f"key {row.key!r} {TWICE}: give each item its own", field="key")
             seen.add(row.key)
         except HashsvcError as error:
             checked.prepared.errors[position] = error

@@ -15,7 +15,8 @@ from hashsvc.domain.collections import Collection
 from hashsvc.domain.items import Item
 from hashsvc.domain.jobs import Counts, DeadLetter, Unit
 from hashsvc.domain.kinds import ContentMode
-from hashsvc.ingest.prepare import Checked, check, decode_each, encode, keep
+from hashsvc.failpoints import reach
+from hashsvc.ingest.prepare import TWICE, Checked, check, decode_each, encode, keep
 from hashsvc.readers import Source
 
 if TYPE_CHECKING:
@@ -72,8 +73,11 @@ def read(bench: Bench, unit: Unit) -> Batch:
     """Read the unit's rows."""
     source = bench.sources[int(unit.spec["source"])]
     batch = Batch(unit, [], [])
+    taken = frozenset(unit.spec.get("taken", ()))
     for row in islice(source.read(dict(unit.spec)), unit.spec.get("limit")):
-        if isinstance(row, Item):
+        if isinstance(row, Item) and row.key in taken:
+            batch.letters.append(_letter(source, row, unit, f"key {row.key!r} {TWICE}: give each item its own"))
+        elif isinstance(row, Item):
             batch.items.append(row)
         else:
             batch.letters.append(replace(row, unit=unit.number))
@@ -113,7 +117,9 @@ def store(bench: Bench, batch: Batch) -> Counts:
         dead=len(letters),
     )
     progress = UnitProgress(batch.unit.job, batch.unit.number, counts, tuple(letters))
+    reach("ingest.encoded")
     bench.catalog.items.write(bench.collection, list(prepared.rows.values()), progress=progress)
+    reach("ingest.unit_done")
     return counts
 
 

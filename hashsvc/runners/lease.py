@@ -8,7 +8,7 @@ import socket
 import threading
 from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from hashsvc.domain.jobs import JobState
 from hashsvc.errors import Aborted, Cancelled, FailedPrecondition, HashsvcError, NotFound, Unavailable
@@ -25,6 +25,14 @@ def name_worker() -> str:
     return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(3)}"
 
 
+class Stop(Protocol):
+    """A flag that several threads, or several processes, see."""
+
+    def is_set(self) -> bool:
+        """Whether to stop."""
+        ...
+
+
 class Lease:
     """A job held by one worker, as a context manager; given back at the end when ``stop`` was set.
 
@@ -33,16 +41,24 @@ class Lease:
         worker: name under which its units are claimed.
         seconds: after so long without a heartbeat others take over.
         stop: set by whoever wants this worker to stop between two units.
+        alone: False for one of several workers on a job that another holds: only its own units are renewed.
     """
 
     def __init__(
-        self, catalog: Catalog, job: int, worker: str, *, seconds: float = LEASE_S, stop: threading.Event | None = None
+        self,
+        catalog: Catalog,
+        job: int,
+        worker: str,
+        *,
+        seconds: float = LEASE_S,
+        stop: Stop | None = None,
+        alone: bool = True,
     ) -> None:
         self.job = job
         self.worker = worker
         self.seconds = seconds
-        self._catalog = catalog
-        self._stop = stop or threading.Event()
+        self._renew = catalog.jobs.heartbeat if alone else catalog.jobs.renew_units
+        self._stop: Stop = stop or threading.Event()
         self._over = threading.Event()
         self._lost: HashsvcError | None = None
         self._thread = threading.Thread(target=self._beat, name=f"lease of job {job}", daemon=True)
@@ -67,7 +83,7 @@ class Lease:
         self._thread.join()
         if self._lost is None and self._stop.is_set():
             with suppress(HashsvcError):  # the lease runs out by itself
-                self._catalog.jobs.heartbeat(self.job, self.worker, 0.0)
+                self._renew(self.job, self.worker, 0.0)
 
     def _beat(self) -> None:
         pause = min(LOOK_S, self.seconds / 3)
@@ -80,6 +96,6 @@ class Lease:
                 self._lost = Aborted(error.message)
 
     def _look(self) -> None:
-        job = self._catalog.jobs.heartbeat(self.job, self.worker, self.seconds)
-        if job.state is JobState.CANCELLING:
+        job = self._renew(self.job, self.worker, self.seconds)
+        if job.state in {JobState.CANCELLING, JobState.CANCELLED}:
             self._lost = Cancelled(f"job {self.job} was cancelled")

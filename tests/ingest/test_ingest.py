@@ -26,8 +26,8 @@ def place(tmp_path: Path) -> Iterator[Workplace]:
         yield made
 
 
-def run_all(bench: Bench, job: Job, order: random.Random | None = None) -> Job:
-    units = bench.catalog.jobs.units(job)
+def run_all(bench: Bench, job: Job, order: random.Random | None = None, *, again: bool = False) -> Job:
+    units = [unit for unit in bench.catalog.jobs.units(job) if again or not unit.done]
     if order:
         order.shuffle(units)
     for unit in units:
@@ -56,7 +56,7 @@ def test_running_again_changes_nothing(place: Workplace) -> None:
     bench = place.bench(spec)
     again = run_all(bench, job)
     assert again.counts == Counts(200, 0, 198, 2)
-    assert run_all(bench, job).counts == again.counts, "a unit that is done counts once"
+    assert run_all(bench, job, again=True).counts == again.counts, "a unit that is done counts once"
     assert (place.digest(), place.catalog.collections.get("texts").watermark) == before
     assert place.counts_add_up(job)
 
@@ -84,6 +84,57 @@ def test_bad_rows_cost_exactly_themselves_and_come_back_mended(place: Workplace)
     assert "no valid JSON" in letters[0].reason
     assert "text is empty" in letters[1].reason
     assert letters[1].key == "row-8"
+
+
+def settled(place: Workplace, job: Job) -> Job:
+    place.catalog.jobs.claim("me", 60, job)
+    return place.catalog.jobs.finish(job, {})
+
+
+def test_mended_dead_letters_are_retried_in_the_same_job(place: Workplace) -> None:
+    bad = [5, 8, 150]
+    path = write_rows(place.folder / "rows.jsonl", 400, bad=bad)
+    with path.open("a") as out:
+        out.write(json.dumps({"id": "row-0", "text": "the key of another row"}) + "\n")
+    spec = IngestSpec((str(path),), rows=500)
+    job = run_all(place.bench(spec), ingest.plan(place.catalog, place.collection, spec))
+    with pytest.raises(FailedPrecondition, match="wait for its end"):
+        ingest.plan_again(place.catalog, place.collection, job)
+    job = settled(place, job)
+    assert job.counts == Counts(401, 397, 0, 4)
+    watermark = place.catalog.collections.get("texts").watermark
+    tail = path.read_text().splitlines()[-1] + "\n"
+    write_rows(path, 400, bad=[150])
+    with path.open("a") as out:
+        out.write(tail)
+    job = ingest.plan_again(place.catalog, place.collection, job)
+    assert (job.units, job.units_done, job.counts) == (2, 1, Counts(397, 397, 0, 0))
+    job = settled(place, run_all(place.bench(spec), job))
+    assert job.counts == Counts(401, 399, 0, 2)
+    assert place.counts_add_up(job)
+    assert [letter.row for letter in place.catalog.jobs.dead_letters(job)] == [150, 400]
+    assert place.catalog.collections.get("texts").watermark == watermark + 2, "exactly the mended rows are stored"
+    [first] = place.catalog.items.get(place.collection, ["row-0"])
+    assert first.content_hash == content_hash(text(0).encode()), "a key that occurs twice takes nobody's place"
+    path.unlink()
+    with pytest.raises((FailedPrecondition, NotFound)):
+        ingest.plan_again(place.catalog, place.collection, job)
+
+
+def test_mended_files_of_a_folder_are_retried(place: Workplace) -> None:
+    folder = place.folder / "texts"
+    folder.mkdir()
+    for number in range(6):
+        (folder / f"{number}.txt").write_text("" if number % 2 else text(number))
+    spec = IngestSpec((str(folder), str(write_rows(place.folder / "rows.jsonl", 20, bad=[4]))), rows=4)
+    job = settled(place, run_all(place.bench(spec), ingest.plan(place.catalog, place.collection, spec)))
+    assert job.counts == Counts(26, 22, 0, 4)
+    (folder / "3.txt").write_text("mended")
+    job = ingest.plan_again(place.catalog, place.collection, job)
+    job = settled(place, run_all(place.bench(spec), job))
+    assert job.counts == Counts(26, 23, 0, 3)
+    assert [item.key for item in place.catalog.items.get(place.collection, ["texts/3.txt"])] == ["texts/3.txt"]
+    assert place.counts_add_up(job)
 
 
 def test_changed_rows_are_written_and_metadata_alone_is_not_encoded(place: Workplace) -> None:

@@ -102,10 +102,14 @@ def test_a_failing_unit_raises_after_what_was_committed(place: Workplace) -> Non
     assert place.catalog.jobs.get(job).units_done == 1
 
 
+def dawdle(progress: Progress) -> None:
+    threading.Event().wait(0.1)
+
+
 def test_a_job_taken_over_is_let_go(place: Workplace) -> None:
     spec, job = planned(place, 500, 5)
     with (
         Lease(place.catalog, job.id, "somebody else", seconds=0.3) as lease,
         pytest.raises(Aborted, match="no longer leased"),
     ):
-        inline.run(job, place.bench(spec), lease, progress=lambda progress: threading.Event().wait(0.1))
+        inline.run(job, place.bench(spec), lease, progress=dawdle)

@@ -6,7 +6,7 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -22,7 +22,7 @@ from hashsvc.settings import Settings
 if TYPE_CHECKING:
     from hashsvc.app import Store
 
-UPKEEP_SECONDS = 0.25
+UPKEEP_SECONDS = 0.25  # how far a server may lag behind what workers commit
 log = logging.getLogger(__name__)
 
 Listen = Annotated[
@@ -60,7 +60,7 @@ def serve(
     ):
         show({"listening": server.address}, f"serving at {server.address}", json=json)
         while not stop.wait(UPKEEP_SECONDS):
-            _upkeep(held)
+            _tried(held.upkeep)
         tell("hashsvc: stopping")
         server.drain()
 
@@ -69,15 +69,16 @@ def serve(
 def _warmed(store: str | None, address: str) -> Iterator[Store]:
     """The store with everything loaded before the first call comes."""
     with local_store(store, create=True, address=address, eager=False) as held:
-        held.warm()
+        _tried(held.warm)
         yield held
 
 
-def _upkeep(store: Store) -> None:
+def _tried(work: Callable[[], None]) -> None:
+    """Do what a server can live without for a while: a damaged encoder or a database away costs nobody else a call."""
     try:
-        store.upkeep()
+        work()
     except HashsvcError as error:
-        log.warning("upkeep of the store was put off: %s", error.message)
+        log.warning("put off: %s", error.message)
 
 
 def work(

@@ -31,6 +31,7 @@ def show(document: Any, *renderables: Any, json: bool) -> None:
     """Print an answer: with ``json`` the one document and nothing else, else the renderables for a person."""
     if json:
         sys.stdout.write(as_line(document) + "\n")
+        sys.stdout.flush()
         return
     screen = console()
     for renderable in renderables:

@@ -18,12 +18,14 @@ class Column(StrEnum):
     """How a collection was ranked for a query.
 
     SYMMETRIC: code against code. ASYMMETRIC: the query's float features against codes. RERANKED: a Hamming short-list
-    put in asymmetric order. FLOAT: float features against float features, nothing quantised.
+    put in asymmetric order. TABLE: code against code by the exact distances of a codebook's vectors. FLOAT: float
+    features against float features, nothing quantised.
     """
 
     SYMMETRIC = "symmetric"
     ASYMMETRIC = "asymmetric"
     RERANKED = "reranked"
+    TABLE = "table"
     FLOAT = "float"
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from hashsvc.codes import check_bits, pack, unpack
+from hashsvc.encoders.codebook import Codebook
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -123,7 +124,7 @@ def byte_tables(zeros: NDArray[np.float32], ones: NDArray[np.float32]) -> NDArra
     return tables
 
 
-BINARIZERS: dict[str, Any] = {"threshold": Threshold}
+BINARIZERS: dict[str, Any] = {"threshold": Threshold, "codebook": Codebook}
 
 
 def binarizer_name(binarizer: Binarizer) -> str:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from hashsvc.domain.kinds import Kind
 from hashsvc.encoders.autoencoder import fit_autoencoder
+from hashsvc.encoders.bsq import fit_bsq
 from hashsvc.encoders.contract import OnProgress
 from hashsvc.encoders.encoder import CodeEncoder
 from hashsvc.encoders.linear import fit_itq, fit_lsa_sign, fit_lsh, fit_pca_sign
 from hashsvc.encoders.training_set import TrainingSet
+from hashsvc.encoders.vae import fit_vae
+from hashsvc.encoders.vq_vae import fit_vq_vae
 from hashsvc.errors import InvalidArgument
 
 ALL = frozenset({Kind.TEXT, Kind.IMAGE, Kind.VECTOR})
@@ -39,6 +42,9 @@ MODELS: Mapping[str, Model] = {
     model.name: model
     for model in (
         Model("autoencoder", ALL, fit_autoencoder),
+        Model("vae", ALL, fit_vae),
+        Model("vq_vae", ALL, fit_vq_vae),
+        Model("bsq", ALL, fit_bsq),
         Model("itq", ALL, fit_itq, floor=True),
         Model("pca_sign", DENSE, fit_pca_sign, floor=True),
         Model("lsa_sign", frozenset({Kind.TEXT}), fit_lsa_sign, floor=True),

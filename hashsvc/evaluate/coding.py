@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hashsvc.encoders import Encoder, asymmetric_distances
+from hashsvc.encoders.codebook import Codebook, codebook_of
+from hashsvc.errors import InvalidContent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -16,8 +18,6 @@ if TYPE_CHECKING:
     from hashsvc.encoders import Decoded
     from hashsvc.evaluate.distances import Distances
     from hashsvc.evaluate.material import Material
-
-ROWS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,27 +36,52 @@ class Coded:
         """Distances ``float32[q, n]`` from the float features of the queries of ``part`` to the codes."""
         return asymmetric_distances(self.encoder.tables(self.queries[part]), self.codes)
 
+    @property
+    def codebook(self) -> Codebook | None:
+        """The encoder's codebook, if it has one."""
+        return codebook_of(self.encoder)
 
-def code(encoder: Encoder, material: Material) -> Coded:
-    """Encode the material.
-
-    Raises:
-        InvalidContent: an item is none of the encoder's kind.
-    """
-    codes = np.concatenate([encoder.encode(items) for items in decoded(encoder, material.contents)])
-    queries = [item for items in decoded(encoder, material.queries) for item in items]
-    return Coded(encoder, codes, encoder.encode(queries), queries)
-
-
-def decoded(encoder: Encoder, contents: Sequence[bytes]) -> Iterator[list[Decoded]]:
-    """Decoded items in parts of bounded size."""
-    for start in range(0, len(contents), ROWS):
-        yield [encoder.decode(content) for content in contents[start : start + ROWS]]
+    def table(self, part: slice) -> NDArray[np.float32]:
+        """Exact codebook distances ``float32[q, n]`` from the codes of the queries of ``part`` to the codes."""
+        assert self.codebook is not None
+        return asymmetric_distances(self.codebook.code_tables(self.query_codes[part]), self.codes)
 
 
-def float_features(encoder: Encoder, contents: Sequence[bytes]) -> NDArray[np.float32]:
-    """Float features ``float32[n, d]`` the codes are cut from."""
-    return np.concatenate([encoder.features(items) for items in decoded(encoder, contents)])
+class Decoder:
+    """Decodes a material once for each front: encoders of one training share theirs."""
+
+    def __init__(self, material: Material) -> None:
+        self._material = material
+        self._decoded: dict[int, tuple[object, list[Decoded], list[Decoded]]] = {}
+
+    def sides(self, encoder: Encoder) -> tuple[list[Decoded], list[Decoded]]:
+        """Items of the collection and queries, decoded by the encoder's front.
+
+        Raises:
+            InvalidContent: an item is none of the encoder's kind; the field names it.
+        """
+        front = getattr(encoder, "front", encoder)
+        if id(front) not in self._decoded:
+            items = _decode(encoder, self._material.contents, "contents")
+            queries = _decode(encoder, self._material.queries, "queries")
+            self._decoded[id(front)] = (front, items, queries)
+        _, items, queries = self._decoded[id(front)]
+        return items, queries
+
+
+def _decode(encoder: Encoder, contents: Sequence[bytes], field: str) -> list[Decoded]:
+    items = []
+    for row, content in enumerate(contents):
+        try:
+            items.append(encoder.decode(content))
+        except InvalidContent as error:
+            raise error.at(f"{field}[{row}]") from None
+    return items
+
+
+def code(encoder: Encoder, items: Sequence[Decoded], queries: Sequence[Decoded]) -> Coded:
+    """Encode items of a collection and queries, decoded by the encoder's front."""
+    return Coded(encoder, encoder.encode(items), encoder.encode(queries), queries)
 
 
 def euclidean(queries: NDArray[np.float32], items: NDArray[np.float32]) -> Distances:

@@ -10,7 +10,7 @@ import numpy as np
 from hashsvc.codes import hamming
 from hashsvc.domain.kinds import Kind
 from hashsvc.domain.quality import Column, Evaluation, Gallery, Ranked, Shown
-from hashsvc.evaluate.coding import Coded, code, euclidean, float_features
+from hashsvc.evaluate.coding import Coded, Decoder, code, euclidean
 from hashsvc.evaluate.distances import nearest
 from hashsvc.evaluate.health import bit_health
 from hashsvc.evaluate.measure import NEIGHBOURS, Truth, score_codes, score_distances, score_reranked
@@ -56,15 +56,16 @@ def evaluate(
         InvalidContent: an item is none of the encoder's kind.
     """
     on_stage(f"encoding with {encoder.model}")
-    own = code(encoder, material)
-    orders = dict(floats or {}) or {f"{encoder.model} features": _own_order(encoder, material)}
+    decoder = Decoder(material)
+    own = code(encoder, *decoder.sides(encoder))
+    orders = dict(floats or {}) or {f"{encoder.model} features": _own_order(encoder, decoder)}
     truth = _truth(material, next(iter(orders.values())), k, depth)
     on_stage(f"scoring {encoder.model}")
     scores, spread = score_codes(own.query_codes, own.codes, truth)
-    ranked = [Ranked(encoder.model, encoder.spec.bits, Column.SYMMETRIC, scores), *_asymmetric(own, truth, oversample)]
+    ranked = [Ranked(encoder.model, encoder.spec.bits, Column.SYMMETRIC, scores), *_further(own, truth, oversample)]
     for floor in floors:
         on_stage(f"scoring {floor.model} at {floor.spec.bits} bits")
-        ranked += _rows(code(floor, material), truth, oversample)
+        ranked += _rows(code(floor, *decoder.sides(floor)), truth, oversample)
     for name, order in orders.items():
         on_stage(f"scoring {name}")
         ranked.append(Ranked(name, 0, Column.FLOAT, score_distances(order, truth)))
@@ -84,16 +85,27 @@ def evaluate(
         spread=spread,
         plane=plane(own.codes, material.labels, material.names) if pictures else None,
         galleries=_galleries(own, material) if pictures else (),
-        facts={
-            "encoder": f"{encoder.model}, {encoder.spec.bits} bits, fingerprint {encoder.spec.fingerprint[:16]}",
-            "short-list": f"{oversample} times the items wanted, then asymmetric order",
-            "float neighbours": f"by {next(iter(orders))}",
-        },
+        facts=_facts(own, oversample, next(iter(orders))),
     )
 
 
-def _own_order(encoder: Encoder, material: Material) -> Distances:
-    return euclidean(float_features(encoder, material.queries), float_features(encoder, material.contents))
+def _facts(coded: Coded, oversample: int, order: str) -> dict[str, str]:
+    spec = coded.encoder.spec
+    facts = {
+        "encoder": f"{coded.encoder.model}, {spec.bits} bits, fingerprint {spec.fingerprint[:16]}",
+        "short-list": f"{oversample} times the items wanted, then asymmetric order",
+        "float neighbours": f"by {order}",
+    }
+    if coded.codebook is not None:
+        groups, entries, _ = coded.codebook.vectors.shape
+        used = coded.codebook.perplexity(coded.codes)
+        facts["codebook"] = f"{groups} codebooks of {entries} vectors, perplexity {used:.1f}"
+    return facts
+
+
+def _own_order(encoder: Encoder, decoder: Decoder) -> Distances:
+    items, queries = decoder.sides(encoder)
+    return euclidean(encoder.features(queries), encoder.features(items))
 
 
 def _truth(material: Material, order: Distances, k: int, depth: int) -> Truth:
@@ -112,15 +124,29 @@ def _truth(material: Material, order: Distances, k: int, depth: int) -> Truth:
 def _rows(coded: Coded, truth: Truth, oversample: int) -> list[Ranked]:
     scores, _ = score_codes(coded.query_codes, coded.codes, truth)
     symmetric = Ranked(coded.encoder.model, coded.encoder.spec.bits, Column.SYMMETRIC, scores)
-    return [symmetric, *_asymmetric(coded, truth, oversample)]
+    return [symmetric, *_further(coded, truth, oversample)]
 
 
-def _asymmetric(coded: Coded, truth: Truth, oversample: int) -> list[Ranked]:
+def _further(coded: Coded, truth: Truth, oversample: int) -> list[Ranked]:
     method, bits = coded.encoder.model, coded.encoder.spec.bits
     reranked = score_reranked(coded.query_codes, coded.codes, coded.asymmetric, truth, oversample=oversample)
     return [
         Ranked(method, bits, Column.ASYMMETRIC, score_distances(coded.asymmetric, truth)),
         Ranked(method, bits, Column.RERANKED, reranked),
+        *_by_table(coded, truth),
+    ]
+
+
+def _by_table(coded: Coded, truth: Truth) -> list[Ranked]:
+    """Of a code from a codebook: its exact table distance, and its index bits as they were before relabelling."""
+    codebook = coded.codebook
+    if codebook is None:
+        return []
+    method, bits = coded.encoder.model, coded.encoder.spec.bits
+    raw, _ = score_codes(codebook.raw_codes(coded.query_codes), codebook.raw_codes(coded.codes), truth)
+    return [
+        Ranked(method, bits, Column.TABLE, score_distances(coded.table, truth)),
+        Ranked(f"{method}, raw index bits", bits, Column.SYMMETRIC, raw),
     ]
 
 

@@ -127,6 +127,8 @@ def _ranking_note(evaluation: Evaluation) -> str:
         words += " <i>Symmetric</i> compares code with code."
     if Column.ASYMMETRIC in columns:
         words += " <i>Asymmetric</i> compares the query’s float features with codes."
+    if Column.TABLE in columns:
+        words += " <i>Table</i> compares codes by the exact distances of their codebook’s vectors."
     if Column.RERANKED in columns:
         words += " <i>Re-ranked</i> puts a short-list by code in asymmetric order."
     return words + f" Bold: best at {evaluation.bits} bits."

@@ -36,7 +36,7 @@ def _columns(evaluation: Evaluation) -> list[tuple[Column, str, Value]]:
         ("recall@10", lambda scores: scores.recall),
     ]
     used = []
-    for column in (Column.SYMMETRIC, Column.ASYMMETRIC, Column.RERANKED):
+    for column in (Column.SYMMETRIC, Column.TABLE, Column.ASYMMETRIC, Column.RERANKED):
         own = [row.scores for row in evaluation.ranked if _shown_as(row.column) is column]
         used += [(column, name, value) for name, value in measures if any(value(scores) is not None for scores in own)]
     return used

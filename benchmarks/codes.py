@@ -1,0 +1,305 @@
+"""The claim: trained codes find more related items than the floors, and than the floats they came from.
+
+One fixed default configuration trains on the collection of a data set; the queries ask its codes, ties averaged. Labels
+serve for measuring only. The floors of the same training are scored in the same run. Example:
+
+    python benchmarks/codes.py --dataset ng20 --bits 32 --seeds 5 --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import datasets
+import numpy as np
+from sklearn.decomposition import PCA, TruncatedSVD
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from hashsvc.domain.kinds import Kind
+from hashsvc.encoders import Encoder, Fitted, fit
+from hashsvc.evaluate import (
+    Coded,
+    Material,
+    Truth,
+    bit_health,
+    code,
+    cosine,
+    euclidean,
+    evaluate,
+    nearest,
+    score_codes,
+    score_distances,
+    score_reranked,
+)
+from hashsvc.report import write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    Distances = Callable[[slice], NDArray[np.float32]]
+
+LSA_WORDS, PCA_DIRECTIONS, SHORT = 10_000, 64, 500
+FEW = 10
+
+
+@dataclass
+class Run:
+    """One data set, decoded once, and what its queries should find.
+
+    Args:
+        answered: share of the queries that are no blank texts; a blank one counts as an answer without a hit.
+        floats: orders by float features, the "float" of the table first.
+    """
+
+    data: datasets.DataSet
+    truth: Truth
+    answered: float
+    floats: dict[str, Distances]
+
+
+def prepare(name: str, bits: int) -> Run:
+    """Load a data set, leave blank texts out and set up the float orders."""
+    data = datasets.load(name)
+    held = [row for row, content in enumerate(data.contents) if content.strip()]
+    asked = [row for row, content in enumerate(data.queries) if content.strip()]
+    answered = len(asked) / len(data.queries)
+    data = replace(
+        data,
+        contents=[data.contents[row] for row in held],
+        labels=data.labels[held],
+        queries=[data.queries[row] for row in asked],
+        query_labels=data.query_labels[asked],
+    )
+    floats = text_floats(data, bits) if data.kind is Kind.TEXT else image_floats(data)
+    near = nearest(next(iter(floats.values())), len(asked), len(held), 10)
+    truth = Truth(len(held), len(asked), data.query_labels, data.labels, near)
+    return Run(data, truth, answered, floats)
+
+
+def text_floats(data: datasets.DataSet, bits: int) -> dict[str, Distances]:
+    """Cosine order of LSA with as many directions as bits, and of TF-IDF itself."""
+    terms = TfidfVectorizer(max_features=LSA_WORDS, stop_words="english", min_df=3)
+    held = terms.fit_transform([content.decode() for content in data.contents])
+    asked = terms.transform([content.decode() for content in data.queries])
+    lsa = TruncatedSVD(bits, random_state=0).fit(held)
+    turned = held.T.tocsr()
+
+    def tfidf(part: slice) -> NDArray[np.float32]:
+        distances: NDArray[np.float32] = -(asked[part] @ turned).toarray().astype(np.float32)
+        return distances
+
+    return {
+        "float": cosine(lsa.transform(asked).astype(np.float32), lsa.transform(held).astype(np.float32)),
+        "tfidf": tfidf,
+    }
+
+
+def image_floats(data: datasets.DataSet) -> dict[str, Distances]:
+    """Euclidean order of PCA-64 of the pixels, as the image front decodes them."""
+    from hashsvc.encoders.fronts.image import ImageFront
+
+    front = ImageFront.fit(data.contents)
+    held, asked = (
+        np.stack([front.decode(content).ravel() for content in contents]).astype(np.float32) / 255
+        for contents in (data.contents, data.queries)
+    )
+    pca = PCA(PCA_DIRECTIONS, random_state=0).fit(held)
+    return {"float": euclidean(pca.transform(asked).astype(np.float32), pca.transform(held).astype(np.float32))}
+
+
+def score(coded: Coded, run: Run) -> dict[str, float]:
+    """The three measures of the Hamming order, and P@10."""
+    scores, _ = score_codes(coded.query_codes, coded.codes, run.truth)
+    few, _ = score_codes(coded.query_codes, coded.codes, replace(run.truth, k=FEW, neighbours=None))
+    found = {
+        "p_at_100": scores.precision,
+        "p_at_10": few.precision,
+        "map_at_1000": scores.mean_average_precision,
+        "recall_at_10": scores.recall,
+    }
+    return {name: (value or 0.0) * run.answered for name, value in found.items()}
+
+
+def columns(coded: Coded, run: Run) -> dict[str, float]:
+    """P@100 and recall@10 of the asymmetric order and of a short-list of 4 times the items wanted, in that order."""
+    asymmetric = score_distances(coded.asymmetric, run.truth)
+    reranked = score_reranked(coded.query_codes, coded.codes, coded.asymmetric, run.truth, oversample=4)
+    found = {
+        "asymmetric_p_at_100": asymmetric.precision,
+        "asymmetric_recall_at_10": asymmetric.recall,
+        "reranked_p_at_100": reranked.precision,
+        "reranked_recall_at_10": reranked.recall,
+    }
+    return {name: (value or 0.0) * run.answered for name, value in found.items()}
+
+
+@dataclass
+class Seed:
+    """What one seed gave: the scores of every candidate that was scored, and what was kept."""
+
+    kept: str
+    trained: str
+    scores: dict[str, dict[str, float]]
+    bit_means: tuple[float, float]
+    seconds: float
+    two_stage: dict[str, float]
+
+
+def one_seed(run: Run, bits: int, seed: int, model: str, html: Path | None) -> tuple[Seed, Fitted]:
+    """Train, encode and score; the floors are scored with the first seed only (ITQ with every one)."""
+    started = time.monotonic()
+    fitted = fit(run.data.contents, kind=run.data.kind, bits=bits, model=model, seed=seed)
+    seconds = time.monotonic() - started
+    decode = fitted.encoder.decode
+    items, queries = [[decode(c) for c in part] for part in (run.data.contents, run.data.queries)]
+    trained = trained_name(fitted)
+    later = dict.fromkeys([trained, "itq", str(fitted.report["model"])])
+    wanted = list(fitted.candidates if seed == 0 else later)
+    coded = {name: code(fitted.candidates[name], items, queries) for name in wanted}
+    kept = coded[str(fitted.report["model"])]
+    health = bit_health(kept.codes)
+    outcome = Seed(
+        kept=str(fitted.report["model"]),
+        trained=trained,
+        scores={name: score(one, run) for name, one in coded.items()},
+        bit_means=(health.lowest, health.highest),
+        seconds=seconds,
+        two_stage=columns(kept, run) if seed == 0 else {},
+    )
+    if seed == 0 and "tfidf" in run.floats:
+        listed = score_reranked(kept.query_codes, kept.codes, run.floats["tfidf"], run.truth, short=SHORT)
+        outcome.two_stage[f"shortlist_{SHORT}_tfidf_p_at_100"] = (listed.precision or 0.0) * run.answered
+    if html is not None:
+        page(run, fitted, html)
+    return outcome, fitted
+
+
+def trained_name(fitted: Fitted) -> str:
+    """The candidate that is no floor."""
+    from hashsvc.encoders import MODELS
+
+    return next(name for name in fitted.candidates if not MODELS[name].floor)
+
+
+def page(run: Run, fitted: Fitted, path: Path) -> None:
+    """Write the report of the kept code."""
+    data = run.data
+    others: Sequence[Encoder] = [one for one in fitted.candidates.values() if one is not fitted.encoder]
+    material = Material(
+        data.name,
+        data.kind,
+        data.contents,
+        data.queries,
+        labels=data.labels,
+        query_labels=data.query_labels,
+        names=data.names,
+    )
+    write(evaluate(fitted.encoder, material, floors=others, floats=run.floats, on_stage=say), path)
+
+
+def summary(run: Run, bits: int, seeds: list[Seed], floats: dict[str, float]) -> dict[str, Any]:
+    """The result as one JSON object."""
+    first = seeds[0]
+    kept = Counter(seed.kept for seed in seeds).most_common(1)[0][0]
+    floors = {name: scores["p_at_100"] for name, scores in first.scores.items() if name != first.trained}
+    result: dict[str, Any] = {
+        "dataset": run.data.name,
+        "bits": bits,
+        "seeds": len(seeds),
+        "p_at_100": spread([seed.scores[seed.kept]["p_at_100"] for seed in seeds]),
+        "map_at_1000": spread([seed.scores[seed.kept]["map_at_1000"] for seed in seeds]),
+        "floors": rounded(floors | floats),
+        "kept": kept,
+        "seconds_per_seed": round(statistics.mean(seed.seconds for seed in seeds), 1),
+        "kept_per_seed": [seed.kept for seed in seeds],
+        "kept_is_better": [
+            seed.scores[seed.kept]["p_at_100"] >= max(seed.scores[name]["p_at_100"] for name in (seed.trained, "itq"))
+            for seed in seeds
+        ],
+        "trained": {
+            "model": first.trained,
+            "p_at_100": spread([seed.scores[seed.trained]["p_at_100"] for seed in seeds]),
+            "map_at_1000": spread([seed.scores[seed.trained]["map_at_1000"] for seed in seeds]),
+            "p_at_10": spread([seed.scores[seed.trained]["p_at_10"] for seed in seeds]),
+        },
+        "itq": {"p_at_100": spread([seed.scores["itq"]["p_at_100"] for seed in seeds])},
+        "p_at_10": spread([seed.scores[seed.kept]["p_at_10"] for seed in seeds]),
+        "floors_p_at_10": rounded({n: s["p_at_10"] for n, s in first.scores.items() if n != first.trained}),
+        "recall_at_10": spread([seed.scores[seed.kept]["recall_at_10"] for seed in seeds]),
+        "two_stage": rounded(first.two_stage),
+        "bit_means": [
+            round(min(seed.bit_means[0] for seed in seeds), 4),
+            round(max(seed.bit_means[1] for seed in seeds), 4),
+        ],
+        "blank_queries_count_as_misses": round(1 - run.answered, 5),
+    }
+    return result
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Mean and standard deviation over seeds."""
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return {"mean": round(statistics.mean(values), 4), "sd": round(deviation, 4)}
+
+
+def rounded(values: dict[str, float]) -> dict[str, float]:
+    """Values to four places."""
+    return {name: round(value, 4) for name, value in values.items()}
+
+
+def say(words: str) -> None:
+    """A line for the person who waits."""
+    print(words, file=sys.stderr, flush=True)
+
+
+def float_scores(run: Run) -> dict[str, float]:
+    """P@100 of every float order, and its P@10."""
+    found: dict[str, float] = {}
+    for name, order in run.floats.items():
+        truth = replace(run.truth, neighbours=None)
+        found[name] = (score_distances(order, truth).precision or 0.0) * run.answered
+        few = score_distances(order, replace(truth, k=FEW, depth=FEW)).precision
+        found[f"{name}_p_at_10"] = (few or 0.0) * run.answered
+    return found
+
+
+def main() -> int:
+    """Run the benchmark; the last line on stdout is the result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dataset", choices=sorted(datasets.DATASETS), required=True)
+    parser.add_argument("--bits", type=int, default=32)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--model", default="auto", help="a model of the registry; auto keeps the best without labels")
+    parser.add_argument("--html", type=Path, help="write the report of the first seed here")
+    parser.add_argument("--json", action="store_true", help="only the JSON line on stdout")
+    asked = parser.parse_args()
+    try:
+        run = prepare(asked.dataset, asked.bits)
+    except datasets.Absent as absent:
+        say(f"skipped: {absent}")
+        return 2
+    floats = float_scores(run)
+    say(f"{asked.dataset}: {run.truth.items} items, {run.truth.queries} queries; float {rounded(floats)}")
+    seeds = []
+    for number in range(asked.seeds):
+        seed, fitted = one_seed(run, asked.bits, number, asked.model, asked.html if number == 0 else None)
+        seeds.append(seed)
+        say(f"seed {number}: {fitted.report['why']}; {seed.seconds:.1f} s")
+        for name, scores in seed.scores.items():
+            say(f"  {name:12} {rounded(scores)}")
+    print(json.dumps(summary(run, asked.bits, seeds, floats)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,9 +6,31 @@ padded. Importing this room loads numpy only; FAISS and the kernel come when the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from hashsvc.index.allowed import ItemBitmap
+from hashsvc.index.kernel.compiled import prepare
+from hashsvc.index.layout import word_count
 from hashsvc.index.live import LiveIndex
 from hashsvc.index.snapshot import Snapshot, load_snapshot, newest_snapshot, publish
 from hashsvc.index.view import View
 
-__all__ = ["ItemBitmap", "LiveIndex", "Snapshot", "View", "load_snapshot", "newest_snapshot", "publish"]
+WARMED_BITS = (64, 128, 256, 512, 1024)
+
+
+def warm(cache: str | Path = "", bits: Sequence[int] = WARMED_BITS) -> None:
+    """Compile the search kernel, or load it from its cache; for doors, at start-up.
+
+    Takes some ten seconds where nothing is cached yet, half a second after. Without it every index answers the same
+    through numpy, slower; so it does where the kernel cannot be compiled.
+
+    Args:
+        cache: folder of the compiled kernel, writable by this user only; "" keeps numba's default.
+        bits: code lengths to prepare; the default covers all of them.
+    """
+    for words in sorted({word_count(length) for length in bits}):
+        prepare(words, Path(cache) if cache else None)
+
+
+__all__ = ["ItemBitmap", "LiveIndex", "Snapshot", "View", "load_snapshot", "newest_snapshot", "publish", "warm"]

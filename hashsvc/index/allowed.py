@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hashsvc.errors import InvalidArgument
-from hashsvc.index.layout import GROUP, bitmap_of, frozen, group_count
+from hashsvc.index.layout import GROUP, bit_total, bitmap_of, frozen, group_count
 from hashsvc.index.part import Part, part_of
 
 if TYPE_CHECKING:
@@ -80,4 +80,4 @@ def _cut(held: Held, bitmap: NDArray[np.uint64]) -> Part:
 
 def _cut_tail(tail: Part, bitmap: NDArray[np.uint64]) -> Part:
     live = frozen(tail.items & bitmap)
-    return Part(tail.blocks, tail.ids, live, live)
+    return Part(tail.blocks, tail.ids, live, live, total=bit_total(live))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hashsvc.index.layout import bit_total, frozen, full_bitmap, set_places, without
+from hashsvc.index.layout import frozen, full_bitmap, set_places, without
 from hashsvc.index.part import Part, part_of
 
 if TYPE_CHECKING:
@@ -63,4 +63,5 @@ def hold(segment: Segment, items: NDArray[np.uint64] | None = None, extras: NDAr
     """A segment with these living items; all of them by default."""
     items = frozen(full_bitmap(segment.codes) if items is None else items)
     extras = frozen(full_bitmap(len(segment.extra_ids)) if extras is None else extras)
-    return Held(segment, items, extras, bit_total(items) + bit_total(extras), part_of(segment, items, extras))
+    part = part_of(segment, items, extras)
+    return Held(segment, items, extras, part.total, part)

@@ -1,8 +1,9 @@
-"""How codes lie in memory: 64-bit words in blocks of eight codes, and bitmaps of 64-bit words over them.
+"""How codes lie in memory: 64-bit words in groups of 64 codes, and bitmaps of 64-bit words over them.
 
-A block holds word 0 of its eight codes, then word 1 of them, and so on, so that one vector register takes the same
-word of eight codes. Eight blocks make a group of 64 codes, the reach of one bitmap word: bit b of bitmap word w stands
-for code ``64 * w + b``. Codes shorter than a whole number of words end in zero bits, which no distance sees.
+A group holds word 0 of its 64 codes, then word 1 of them, and so on: a vector register takes the same word of eight
+codes, and a scan that can tell from the first words leaves the memory of the others alone. One bitmap word reaches
+one group: bit b of bitmap word w stands for code ``64 * w + b``. Codes shorter than a whole number of words end in
+zero bits, which no distance sees.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
-LANES = 8
 GROUP = 64
+WIDTHS = (1, 2, 4, 8, 16)
 
 
 def word_count(bits: int) -> int:
-    """Number of 64-bit words that hold a code of ``bits`` bits."""
-    return -(-bits // 64)
+    """Number of 64-bit words a code of ``bits`` bits is laid out in: the next of 1, 2, 4, 8, 16, which have kernels."""
+    return next(width for width in WIDTHS if 64 * width >= bits)
 
 
 def group_count(codes: int) -> int:
@@ -40,9 +41,10 @@ def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
 def to_words(codes: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """Codes ``uint8[n, bits/8]`` as words ``uint64[n, words]``, zero bits at the end."""
     rows, width = codes.shape
-    if width % 8 == 0:
+    wanted = 8 * word_count(8 * width)
+    if width == wanted:
         return np.ascontiguousarray(codes).view(np.uint64)
-    padded = np.zeros((rows, 8 * word_count(8 * width)), np.uint8)
+    padded = np.zeros((rows, wanted), np.uint8)
     padded[:, :width] = codes
     return padded.view(np.uint64)
 
@@ -53,23 +55,26 @@ def to_codes(words: NDArray[np.uint64], bits: int) -> NDArray[np.uint8]:
 
 
 def to_blocks(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Words ``uint64[n, words]`` as blocks ``uint64[8 * groups, words, 8]``; missing codes of the last group are 0."""
+    """Words ``uint64[n, words]`` as groups ``uint64[groups, words, 64]``; missing codes of the last group are 0."""
     rows, width = words.shape
-    padded = np.zeros((group_count(rows) * GROUP, width), np.uint64)
-    padded[:rows] = words
-    return np.ascontiguousarray(padded.reshape(-1, LANES, width).transpose(0, 2, 1))
+    whole = rows // GROUP
+    blocks = np.zeros((group_count(rows), width, GROUP), np.uint64)
+    blocks[:whole] = words[: whole * GROUP].reshape(-1, GROUP, width).transpose(0, 2, 1)
+    if rows % GROUP:
+        blocks[whole, :, : rows % GROUP] = words[whole * GROUP :].T
+    return blocks
 
 
 def words_at(blocks: NDArray[np.uint64], positions: NDArray[np.int64]) -> NDArray[np.uint64]:
     """Words ``uint64[n, words]`` of the codes at ``positions`` of ``blocks``."""
-    taken: NDArray[np.uint64] = blocks[positions >> 3, :, positions & 7]
+    taken: NDArray[np.uint64] = blocks[positions >> 6, :, positions & 63]
     return taken
 
 
 def all_words(blocks: NDArray[np.uint64], count: int) -> NDArray[np.uint64]:
     """Words ``uint64[count, words]`` of the first ``count`` codes of ``blocks``."""
     groups = group_count(count)
-    return blocks[: groups * LANES].transpose(0, 2, 1).reshape(groups * GROUP, blocks.shape[1])[:count]
+    return blocks[:groups].transpose(0, 2, 1).reshape(groups * GROUP, blocks.shape[1])[:count]
 
 
 def full_bitmap(count: int) -> NDArray[np.uint64]:

@@ -13,6 +13,7 @@ import numpy as np
 from hashsvc.codes import check_bits, check_codes
 from hashsvc.domain.kinds import IndexKind
 from hashsvc.errors import InvalidArgument
+from hashsvc.failpoints import reach
 from hashsvc.index.held import Held, hold
 from hashsvc.index.kinds import equipped, way_of
 from hashsvc.index.layout import bit_total, to_words, word_count
@@ -46,7 +47,6 @@ class LiveIndex:
         self.bits = check_bits(bits)
         self.kind = kind
         self._tail_rows = tail_rows
-        self._way = way_of(kind, bits)
         self._writing = threading.RLock()
         self._merging = threading.Lock()
         self._held: tuple[Held, ...] = ()
@@ -157,7 +157,9 @@ class LiveIndex:
                 before = chosen(self._held, everything=everything)
             if not before:
                 return False
+            reach("merge.begun")
             fresh = fused(before, self.bits, self.kind)
+            reach("merge.built")
             with self._writing:
                 self._swap(before, fresh)
             return True
@@ -174,7 +176,7 @@ class LiveIndex:
         self._view = self._new_view()
 
     def _new_view(self) -> View:
-        return View(self.bits, self.kind, self._watermark, self._held, self._tail.part(), self._way)
+        return View(self.bits, self.kind, self._watermark, self._held, self._tail.part(), way_of(self.kind, self.bits))
 
 
 def _gone(old: Held, now: Held | None) -> NDArray[np.int64]:

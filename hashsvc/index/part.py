@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from hashsvc.index.layout import bit_total, bits_at, frozen, full_bitmap, set_places
+from hashsvc.index.kernel.compiled import functions
+from hashsvc.index.layout import bit_total, bits_at, frozen, set_places
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,13 +24,14 @@ class Part(NamedTuple):
     """One segment or tail with the items that may answer.
 
     Args:
-        blocks: codes ``uint64[8 * groups, words, 8]``.
+        blocks: codes ``uint64[groups, words, 64]``.
         ids: ``int64[codes]``, the first item id of each code.
         codes: bitmap of codes that at least one item may answer for.
         items: bitmap of codes whose first item may answer.
         shared, shared_codes, shared_offsets, extra_ids: the posting lists, as in :class:`Segment`; empty in a tail.
         extras: bitmap of extras that may answer.
         segment: where the part comes from; None for a tail.
+        total: number of items that may answer.
     """
 
     blocks: NDArray[np.uint64]
@@ -42,11 +44,7 @@ class Part(NamedTuple):
     extra_ids: NDArray[np.int64] = NO_IDS
     extras: NDArray[np.uint64] = NO_BITMAP
     segment: Segment | None = None
-
-    @property
-    def item_total(self) -> int:
-        """Number of items that may answer."""
-        return bit_total(self.items) + bit_total(self.extras)
+    total: int = 0
 
 
 def part_of(segment: Segment, items: NDArray[np.uint64], extras: NDArray[np.uint64]) -> Part:
@@ -54,7 +52,7 @@ def part_of(segment: Segment, items: NDArray[np.uint64], extras: NDArray[np.uint
     return Part(
         segment.blocks,
         segment.ids,
-        frozen(answering_codes(segment, items, extras)),
+        frozen(answering_codes(segment, items, frozen(extras))),
         frozen(items),
         segment.shared,
         segment.shared_codes,
@@ -62,18 +60,19 @@ def part_of(segment: Segment, items: NDArray[np.uint64], extras: NDArray[np.uint
         segment.extra_ids,
         frozen(extras),
         segment,
+        bit_total(items) + bit_total(extras),
     )
-
-
-def whole_part(segment: Segment) -> Part:
-    """The part of a segment in which every item may answer."""
-    return part_of(segment, full_bitmap(segment.codes), full_bitmap(len(segment.extra_ids)))
 
 
 def answering_codes(segment: Segment, items: NDArray[np.uint64], extras: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Bitmap of codes with at least one allowed item."""
     if not extras.any():
         return items
+    compiled = functions(segment.blocks.shape[1])
+    if compiled is not None:
+        codes = items.copy()
+        compiled["add_owners"](codes, segment.shared_codes, segment.shared_offsets, extras)
+        return codes
     owners = segment.owners(set_places(extras))
     dark = owners[~bits_at(items, owners)]
     if not len(dark):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hashsvc.index.faisskinds import FaissStructure
+    from hashsvc.index.tables import Tables
 
 MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
@@ -27,13 +28,14 @@ class Segment:
 
     Args:
         bits: code length.
-        blocks: ``uint64[8 * groups, words, 8]``, see :mod:`hashsvc.index.layout`.
+        blocks: ``uint64[groups, words, 64]``, see :mod:`hashsvc.index.layout`.
         ids: ``int64[codes]`` ascending, the smallest item id of each code.
         shared: bitmap over codes: more than one item has this code.
         shared_codes: ``uint32[g]`` ascending, the codes of that bitmap.
         shared_offsets: ``uint32[g + 1]``; shared code i owns extras ``shared_offsets[i]:shared_offsets[i + 1]``.
         extra_ids: ``int64[extras]``, ascending inside one code.
         extra_order: ``uint32[extras]``, the extras in order of id.
+        tables: hash tables over the codes, where the kind has them.
         structure: a FAISS index over the codes, where the kind has one.
     """
 
@@ -45,6 +47,7 @@ class Segment:
     shared_offsets: NDArray[np.uint32]
     extra_ids: NDArray[np.int64]
     extra_order: NDArray[np.uint32]
+    tables: Tables | None = None
     structure: FaissStructure | None = None
 
     @property
@@ -111,8 +114,8 @@ class Segment:
         return words_at(self.blocks, positions)
 
     def bare(self) -> Segment:
-        """The same segment without FAISS structure."""
-        return replace(self, structure=None)
+        """The same segment without tables or FAISS structure."""
+        return replace(self, tables=None, structure=None)
 
 
 def build_segment(ids: NDArray[np.int64], words: NDArray[np.uint64], bits: int) -> Segment:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hashsvc.errors import Corrupt, NotFound
+from hashsvc.failpoints import reach
 from hashsvc.index.durable import disk_errors, fsync_folder, write_durably
 from hashsvc.index.held import Held, hold
-from hashsvc.index.layout import frozen, set_places, words_at
+from hashsvc.index.layout import GROUP, frozen, set_places, word_count, words_at
 from hashsvc.index.manifest import NAME, Manifest, read_manifest, verify_files
 from hashsvc.index.segment import Segment, build_segment
 
@@ -61,13 +62,16 @@ def publish(view: View, folder: Path, about: Mapping[str, str] | None = None) ->
     folder.mkdir(parents=True, exist_ok=True)
     _sweep(folder)
     draft = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder))
+    reach("publish.begun")
     try:
         with disk_errors(f"a snapshot under {folder}"):
             manifest = _write(view, draft, about or {})
             write_durably(draft / NAME, manifest.to_bytes())
             fsync_folder(draft)
             final = folder / f"{view.watermark:020d}-{time.time_ns():020d}"
+            reach("publish.before_rename")
             draft.rename(final)
+            reach("publish.after_rename")
             fsync_folder(folder)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
@@ -158,7 +162,7 @@ def _place(array: NDArray[Any], path: Path) -> list[Any]:
 def _load(folder: Path, entry: Mapping[str, Any], bits: int) -> Held:
     number = entry["number"]
     arrays: dict[str, Any] = {role: _map(folder / f"{number}-{role}.bin", kind) for role, kind in COLUMNS.items()}
-    arrays["blocks"] = arrays["blocks"].reshape(-1, -(-bits // 64), 8)
+    arrays["blocks"] = arrays["blocks"].reshape(-1, word_count(bits), GROUP)
     segment = Segment(bits, **arrays)
     if not entry["dead"]:
         return hold(segment)

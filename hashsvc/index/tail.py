@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hashsvc.index.layout import GROUP, LANES, frozen, set_places, words_at
+from hashsvc.index.layout import GROUP, frozen, set_places, words_at
 from hashsvc.index.part import Part
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Tail:
         groups = -(-rows // GROUP)
         self.room = groups * GROUP
         self.used = 0
-        self._blocks = np.zeros((groups * LANES, words, LANES), np.uint64)
+        self._blocks = np.zeros((groups, words, GROUP), np.uint64)
         self._ids = np.zeros(self.room, np.int64)
         self._live = np.zeros(groups, np.uint64)
         self._row: dict[int, int] = {}
@@ -40,7 +40,7 @@ class Tail:
     def append(self, ids: NDArray[np.int64], words: NDArray[np.uint64]) -> None:
         """Add items that are not in the tail; the caller has made sure that they fit."""
         rows = np.arange(self.used, self.used + len(ids))
-        self._blocks[rows >> 3, :, rows & 7] = words
+        self._blocks[rows >> 6, :, rows & 63] = words
         self._ids[rows] = ids
         live = self._live.copy()
         np.bitwise_or.at(live, rows >> 6, np.uint64(1) << (rows & 63).astype(np.uint64))
@@ -61,7 +61,7 @@ class Tail:
         """What a search reads of the tail as it stands."""
         groups = -(-self.used // GROUP)
         live = frozen(self._live[:groups])
-        return Part(frozen(self._blocks[: groups * LANES]), frozen(self._ids[: groups * GROUP]), live, live)
+        return Part(frozen(self._blocks[:groups]), frozen(self._ids[: groups * GROUP]), live, live, total=len(self))
 
     def items(self) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
         """Ids ``int64[n]`` and words ``uint64[n, words]`` of the live items."""

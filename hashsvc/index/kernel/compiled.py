@@ -1,0 +1,92 @@
+"""Compiling the kernel, once in a process and cached on disk, when a door asks for it; never in a request.
+
+The cache folder holds numba's own files, which are code: it must be writable by the service's user only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+LOG = logging.getLogger(__name__)
+SCAN = ("scan_nearest", "scan_inside", "settle")
+TABLES = ("tables_nearest", "tables_inside")
+FILTERING = ("add_owners", "gather")
+UNSIZED = ("settle", *FILTERING)
+
+Functions = dict[str, Callable[..., Any]]
+
+
+class _State:
+    """What this process has compiled: functions by number of words (0: of no matter), or why there are none."""
+
+    lock = threading.Lock()
+    ready: dict[int, Functions] = {}
+    failure = "not warmed"
+
+
+def prepare(words: int, cache: Path | None) -> None:
+    """Compile the functions for codes of ``words`` words, or load them from ``cache`` (None: numba's own place)."""
+    with _State.lock:
+        if words in _State.ready:
+            return
+        try:
+            with _cache_at(cache):
+                unsized = _State.ready.get(0) or _compiled(UNSIZED, 0)
+                _State.ready[words] = unsized | _compiled((*SCAN[:2], *TABLES), words)
+                _State.ready[0] = unsized
+        except Exception as error:
+            # Whatever keeps the kernel from compiling here, the numpy pass gives the same answers.
+            _State.failure = f"the kernel did not compile: {type(error).__name__}: {error}"
+            LOG.warning("searching without the compiled kernel: %s", _State.failure)
+
+
+def functions(words: int) -> Functions | None:
+    """The compiled functions for codes of ``words`` words; None when there are none."""
+    return _State.ready.get(words)
+
+
+def failure() -> str:
+    """Why there are no compiled functions."""
+    return _State.failure
+
+
+def _compiled(names: tuple[str, ...], words: int) -> Functions:
+    import numba
+
+    from hashsvc.index.kernel import filtering, hashing, scan
+    from hashsvc.index.kernel.signatures import signature
+
+    rooms = {**dict.fromkeys(SCAN, scan), **dict.fromkeys(TABLES, hashing), **dict.fromkeys(FILTERING, filtering)}
+    return {
+        name: numba.njit([signature(name, words)], nogil=True, cache=True)(getattr(rooms[name], name)) for name in names
+    }
+
+
+@contextmanager
+def _cache_at(folder: Path | None) -> Iterator[None]:
+    """Let numba keep its cache in ``folder``, in a place of its own for each version of the kernel's source."""
+    import numba
+
+    before = numba.config.CACHE_DIR
+    if folder is not None:
+        place = folder / f"kernel-{_source_digest()}"
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        numba.config.CACHE_DIR = str(place)
+    try:
+        yield
+    finally:
+        numba.config.CACHE_DIR = before
+
+
+def _source_digest() -> str:
+    """Numba looks at a function's own file only; this covers the files it is made from too."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,57 @@
+"""Filters in compiled form: which codes have an allowed item, and the allowed items gathered side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from hashsvc.index.kernel.scan import is_set
+from hashsvc.index.kernel.vector import lowest_bit
+
+
+def add_owners(codes: Any, shared_codes: Any, shared_offsets: Any, extras: Any) -> Any:
+    """Set in the bitmap ``codes`` every code that owns an extra of the bitmap ``extras``."""
+    owner = 0
+    for word in range(len(extras)):
+        bits = extras[word]
+        while bits != 0:
+            extra = 64 * word + lowest_bit(bits)
+            bits &= bits - np.uint64(1)
+            while shared_offsets[owner + 1] <= extra:
+                owner += 1
+            code = np.int64(shared_codes[owner])
+            codes[code >> 6] |= np.uint64(1) << np.uint64(code & 63)
+
+
+def gather(
+    blocks: Any,
+    ids: Any,
+    items: Any,
+    shared_codes: Any,
+    shared_offsets: Any,
+    extra_ids: Any,
+    extras: Any,
+    out_blocks: Any,
+    out_ids: Any,
+) -> Any:
+    """Copy the code and id of every allowed item, extras too, into rows of their own; returns how many."""
+    row = 0
+    for word in range(len(items)):
+        bits = items[word]
+        while bits != 0:
+            lane = lowest_bit(bits)
+            bits &= bits - np.uint64(1)
+            for column in range(blocks.shape[1]):
+                out_blocks[row >> 6, column, row & 63] = blocks[word, column, lane]
+            out_ids[row] = ids[64 * word + lane]
+            row += 1
+    for owner in range(len(shared_codes)):
+        code = np.int64(shared_codes[owner])
+        for extra in range(shared_offsets[owner], shared_offsets[owner + 1]):
+            if is_set(extras, extra):
+                for column in range(blocks.shape[1]):
+                    out_blocks[row >> 6, column, row & 63] = blocks[code >> 6, column, code & 63]
+                out_ids[row] = extra_ids[extra]
+                row += 1
+    return row

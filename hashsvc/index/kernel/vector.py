@@ -1,0 +1,163 @@
+"""Vector instructions over a group of 64 codes, as LLVM IR: eight 64-bit lanes, lowered to AVX-512, AVX2, NEON or SSE.
+
+Numba does not vectorise a popcount loop by itself. ``tuple`` arguments carry the number of words in their type, so one
+function serves every code length and is compiled for each.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+LANES = 8
+LINE = 64
+GROUP_LINES = 8
+# Hardware prefetch stops at page ends; short codes, which outrun it, are asked for a page ahead.
+AHEAD = 4096
+AHEAD_WORDS = 2
+
+I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+VECTOR = ir.VectorType(I64, LANES)
+
+
+@intrinsic
+def any_near(_context: Any, group: Any, query: Any, bound: Any) -> Any:
+    """Whether any of the 64 codes at address ``group`` lies within ``bound`` of the ``query`` tuple.
+
+    Words are added up in turn; after 1, 2, 4, 8 of them the scan leaves when every code is already beyond the bound.
+    """
+    signature = types.boolean(group, query, bound)
+
+    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        address, words, limit = arguments
+        return _NearBuilder(builder, address, words, limit, query.count).build()
+
+    return signature, generate
+
+
+@intrinsic
+def near_codes(_context: Any, group: Any, query: Any, bound: Any) -> Any:
+    """Bitmap word of those of the 64 codes at address ``group`` that lie within ``bound`` of the ``query`` tuple."""
+    signature = types.uint64(group, query, bound)
+
+    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        address, words, limit = arguments
+        lanes = _splat(builder, limit)
+        near = _NearBuilder(builder, address, words, limit, query.count)
+        sums = near.add_words(None, range(query.count))
+        bitmap = ir.Constant(I64, 0)
+        for line, total in enumerate(sums):
+            byte = builder.bitcast(builder.icmp_signed("<=", total, lanes), I8)
+            bitmap = builder.or_(bitmap, builder.shl(builder.zext(byte, I64), ir.Constant(I64, LANES * line)))
+        return bitmap
+
+    return signature, generate
+
+
+@intrinsic
+def words_from(_context: Any, address: Any, like: Any) -> Any:
+    """A tuple of as many words as ``like`` has, read from ``address``."""
+    signature = like(address, like)
+
+    def generate(target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        pointer = builder.inttoptr(arguments[0], I64.as_pointer())
+        words = [builder.load(builder.gep(pointer, [ir.Constant(I64, word)])) for word in range(like.count)]
+        return target.make_tuple(builder, like, words)
+
+    return signature, generate
+
+
+@intrinsic
+def lowest_bit(_context: Any, bitmap: Any) -> Any:
+    """Place of the lowest set bit of a word that is not 0."""
+
+    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(I1, 1))
+
+    return types.int64(types.uint64), generate
+
+
+@intrinsic
+def bit_count(_context: Any, word: Any) -> Any:
+    """Number of set bits of a word."""
+
+    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return types.int64(types.uint64), generate
+
+
+class _NearBuilder:
+    """Emits the distances of one group: eight vectors of eight codes."""
+
+    def __init__(self, builder: Any, address: Any, words: Any, limit: Any, count: int) -> None:
+        self.builder = builder
+        self.address = address
+        self.pointer = builder.inttoptr(address, VECTOR.as_pointer())
+        self.queries = [_splat(builder, builder.extract_value(words, word)) for word in range(count)]
+        self.limit = _splat(builder, limit)
+        self.count = count
+
+    def build(self) -> Any:
+        if self.count <= AHEAD_WORDS:
+            self._prefetch()
+        end = self.builder.append_basic_block("near.end")
+        leaves, sums, word = [], None, 0
+        stages = [stage for stage in (1, 2, 4, 8) if stage < self.count] + [self.count]
+        for stage in stages:
+            sums = self.add_words(sums, range(word, stage))
+            word = stage
+            found = self._any(sums)
+            if stage == self.count:
+                leaves.append((found, self.builder.block))
+                self.builder.branch(end)
+            else:
+                leaves.append((ir.Constant(I1, 0), self.builder.block))
+                more = self.builder.append_basic_block("near.more")
+                self.builder.cbranch(found, more, end)
+                self.builder.position_at_end(more)
+        self.builder.position_at_end(end)
+        answer = self.builder.phi(I1)
+        for value, block in leaves:
+            answer.add_incoming(value, block)
+        return answer
+
+    def add_words(self, sums: list[Any] | None, words: range) -> list[Any]:
+        popcount = self._function("llvm.ctpop.v8i64", [VECTOR])
+        totals: list[Any] = [None] * GROUP_LINES if sums is None else list(sums)
+        for word in words:
+            for line in range(GROUP_LINES):
+                at = self.builder.gep(self.pointer, [ir.Constant(I64, word * GROUP_LINES + line)])
+                codes = self.builder.load(at)
+                codes.align = 8
+                bits = self.builder.call(popcount, [self.builder.xor(codes, self.queries[word])])
+                totals[line] = bits if totals[line] is None else self.builder.add(totals[line], bits)
+        return totals
+
+    def _any(self, sums: list[Any]) -> Any:
+        least = self._function("llvm.umin.v8i64", [VECTOR, VECTOR])
+        while len(sums) > 1:
+            sums = [self.builder.call(least, [one, other]) for one, other in zip(sums[::2], sums[1::2], strict=True)]
+        hits = self.builder.bitcast(self.builder.icmp_signed("<=", sums[0], self.limit), I8)
+        return self.builder.icmp_unsigned("!=", hits, ir.Constant(I8, 0))
+
+    def _prefetch(self) -> None:
+        prefetch = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
+        function = cgutils.get_or_insert_function(self.builder.module, prefetch, "llvm.prefetch")
+        for line in range(GROUP_LINES * self.count):
+            ahead = self.builder.add(self.address, ir.Constant(I64, AHEAD + LINE * line))
+            place = self.builder.inttoptr(ahead, I8.as_pointer())
+            self.builder.call(function, [place, *(ir.Constant(I32, value) for value in (0, 3, 1))])
+
+    def _function(self, name: str, arguments: list[Any]) -> Any:
+        return cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(VECTOR, arguments), name)
+
+
+def _splat(builder: Any, value: Any) -> Any:
+    """The same value in every lane."""
+    one = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), value, ir.Constant(I32, 0))
+    zeros = ir.Constant(ir.VectorType(I32, LANES), [0] * LANES)
+    return builder.shuffle_vector(one, ir.Constant(VECTOR, ir.Undefined), zeros)

@@ -1,0 +1,187 @@
+"""The compiled passes: the exact scan, multi-index hashing, and the scan of a gathered subset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from hashsvc.index.layout import GROUP, frozen, full_bitmap, group_count
+from hashsvc.index.part import Part
+from hashsvc.index.postings import items_of
+from hashsvc.index.rows import NOTHING, Cursor, Rows, joined, nearest_of, ordered
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hashsvc.index.kernel.compiled import Functions
+    from hashsvc.index.tables import Tables
+
+ROOM = 1 << 16
+FEW = 1 << 12
+NO_LIMIT = 1 << 30
+
+
+class Heaps(NamedTuple):
+    """The nearest so far: ``int32[m, k]``, ``int64[m, k]``, and how many of each row are filled ``int64[m]``."""
+
+    distances: NDArray[np.int32]
+    ids: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+    def rows(self) -> Rows:
+        """The settled heaps as rows in order of (query, distance, id)."""
+        queries, k = self.ids.shape
+        numbers = np.repeat(np.arange(queries, dtype=np.int32), self.sizes)
+        if int(self.sizes.min()) == k:
+            return Rows(numbers, self.distances.reshape(-1), self.ids.reshape(-1))
+        filled = np.arange(k) < self.sizes[:, None]
+        return Rows(numbers, self.distances[filled], self.ids[filled])
+
+
+def empty_heaps(queries: int, k: int) -> Heaps:
+    """Heaps for this many queries."""
+    return Heaps(np.empty((queries, k), np.int32), np.empty((queries, k), np.int64), np.zeros(queries, np.int64))
+
+
+def enough(parts: Sequence[Part], k: int) -> int:
+    """k, or the number of items when there are fewer."""
+    return min(k, sum(part.total for part in parts))
+
+
+class ScanPass:
+    """Compares every allowed code with every query, eight at a time."""
+
+    name = "scan"
+
+    def __init__(self, functions: Functions, words: int) -> None:
+        self.functions = functions
+        self.like = tuple(np.zeros(words, np.uint64))
+
+    def nearest(self, parts: Sequence[Part], queries: NDArray[np.uint64], k: int, after: Cursor) -> Rows:
+        """See :class:`hashsvc.index.passes.Pass`."""
+        return self.nearest_under(parts, queries, k, after, np.full(len(queries), NO_LIMIT, np.int64))
+
+    def nearest_under(
+        self, parts: Sequence[Part], queries: NDArray[np.uint64], k: int, after: Cursor, limits: NDArray[np.int64]
+    ) -> Rows:
+        """The same, when it is known that the k-th distance of each query is at most its limit ``int64[m]``."""
+        k = enough(parts, k)
+        if not k or not len(queries):
+            return NOTHING
+        heaps, queries = empty_heaps(len(queries), k), frozen(queries)
+        scan = self.functions["scan_nearest"]
+        for part in parts:
+            scan(*part[:9], queries, self.like, tuple(after), limits, *heaps)
+        self.functions["settle"](*heaps)
+        return heaps.rows()
+
+    def inside(self, parts: Sequence[Part], queries: NDArray[np.uint64], radius: int) -> Rows:
+        """See :class:`hashsvc.index.passes.Pass`."""
+        return ordered(joined([rows for part in parts for rows in self._inside(part, frozen(queries), radius)]))
+
+    def _inside(self, part: Part, queries: NDArray[np.uint64], radius: int) -> list[Rows]:
+        state, found = np.zeros(3, np.int64), []
+        while state[0] < len(part.codes):
+            numbers, distances = np.empty(ROOM, np.int32), np.empty(ROOM, np.int32)
+            positions = np.empty(ROOM, np.int64)
+            count = self.functions["scan_inside"](
+                part.blocks, part.codes, queries, self.like, radius, state, numbers, distances, positions
+            )
+            found.append(items_of(part, numbers[:count], distances[:count], positions[:count]))
+        return found
+
+
+class GatherPass:
+    """Copies the allowed items next to each other and scans those: for filters that few items pass."""
+
+    name = "gather"
+
+    def __init__(self, scan: ScanPass) -> None:
+        self._scan = scan
+
+    def nearest(self, parts: Sequence[Part], queries: NDArray[np.uint64], k: int, after: Cursor) -> Rows:
+        """See :class:`hashsvc.index.passes.Pass`."""
+        return self._scan.nearest([self._gathered(part) for part in parts], queries, k, after)
+
+    def inside(self, parts: Sequence[Part], queries: NDArray[np.uint64], radius: int) -> Rows:
+        """See :class:`hashsvc.index.passes.Pass`."""
+        return self._scan.inside([self._gathered(part) for part in parts], queries, radius)
+
+    def _gathered(self, part: Part) -> Part:
+        groups = group_count(part.total)
+        blocks = np.empty((groups, part.blocks.shape[1], GROUP), np.uint64)
+        ids = np.empty(groups * GROUP, np.int64)
+        lists = (part.shared_codes, part.shared_offsets, part.extra_ids, part.extras)
+        self._scan.functions["gather"](part.blocks, part.ids, part.items, *lists, blocks, ids)
+        every = frozen(full_bitmap(part.total))
+        return Part(frozen(blocks), frozen(ids), every, every, total=part.total)
+
+
+class TablesPass:
+    """Multi-index hashing where a part has tables, the scan where it has none or the tables would look at more.
+
+    Args:
+        budget: share of a segment's codes the tables may look at before a nearest search goes over to the scan.
+    """
+
+    name = "tables"
+
+    def __init__(self, scan: ScanPass, budget: float) -> None:
+        self._scan = scan
+        self._budget = budget
+
+    def nearest(self, parts: Sequence[Part], queries: NDArray[np.uint64], k: int, after: Cursor) -> Rows:
+        """See :class:`hashsvc.index.passes.Pass`."""
+        plain = [part for part in parts if tables_of(part) is None]
+        found = [self._scan.nearest(plain, queries, k, after)] if plain else []
+        for part in parts:
+            tables = tables_of(part)
+            if tables is not None and part.total:
+                found += self._nearest(part, tables, frozen(queries), k, after)
+        return found[0] if len(found) == 1 else nearest_of(joined(found), len(queries), k)
+
+    def inside(self, parts: Sequence[Part], queries: NDArray[np.uint64], radius: int) -> Rows:
+        """See :class:`hashsvc.index.passes.Pass`."""
+        plain = [part for part in parts if tables_of(part) is None]
+        found = [self._scan.inside(plain, queries, radius)] if plain else []
+        for part in parts:
+            tables = tables_of(part)
+            if tables is not None:
+                found += [self._inside(part, tables, queries, number, radius) for number in range(len(queries))]
+        return ordered(joined(found))
+
+    def _nearest(self, part: Part, tables: Tables, queries: NDArray[np.uint64], k: int, after: Cursor) -> list[Rows]:
+        heaps, done = empty_heaps(len(queries), min(k, part.total)), np.zeros(len(queries), bool)
+        lists = (tables.cuts, tables.bases, tables.offsets, tables.entries)
+        budget = self._budget * len(part.ids)
+        self._scan.functions["tables_nearest"](
+            *part[:9], *lists, queries, self._scan.like, tuple(after), budget, *heaps, done
+        )
+        left = np.flatnonzero(~done)
+        limits = np.where(heaps.sizes == heaps.ids.shape[1], heaps.distances[:, 0], NO_LIMIT)[left].astype(np.int64)
+        heaps.sizes[left] = 0
+        self._scan.functions["settle"](*heaps)
+        if not len(left):
+            return [heaps.rows()]
+        rest = self._scan.nearest_under([part], queries[left], k, after, limits)
+        rest = Rows(left.astype(np.int32)[rest.queries], rest.distances, rest.ids)
+        return [rest] if len(left) == len(queries) else [nearest_of(joined([heaps.rows(), rest]), len(queries), k)]
+
+    def _inside(self, part: Part, tables: Tables, queries: NDArray[np.uint64], number: int, radius: int) -> Rows:
+        lists = (tables.cuts, tables.bases, tables.offsets, tables.entries)
+        query, room = frozen(queries[number : number + 1]), FEW
+        while True:
+            distances, positions = np.empty(room, np.int32), np.empty(room, np.int64)
+            count = self._scan.functions["tables_inside"](
+                part.blocks, part.codes, *lists, query, self._scan.like, radius, distances, positions
+            )
+            if count <= room:
+                return items_of(part, np.full(count, number, np.int32), distances[:count], positions[:count])
+            room = count
+
+
+def tables_of(part: Part) -> Tables | None:
+    """The hash tables of a part's segment."""
+    return None if part.segment is None else part.segment.tables

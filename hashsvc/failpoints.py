@@ -9,7 +9,6 @@ NAMES = (
     "write.before_commit",
     "write.after_commit",
     "write.applied",
-    "blobs.written",
     "publish.begun",
     "publish.before_rename",
     "publish.after_rename",

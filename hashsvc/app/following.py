@@ -11,6 +11,7 @@ import numpy as np
 
 from hashsvc.app.rows import RowCache
 from hashsvc.errors import Corrupt, NotFound
+from hashsvc.failpoints import reach
 from hashsvc.index import LiveIndex, publish
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class Follower:
                 self._live.apply(ids, codes, deleted, commit.watermark)
             else:
                 self._replay()
+        reach("write.applied")
 
     def merge(self) -> None:
         """Fuse small segments until there is nothing left to fuse."""

@@ -52,6 +52,7 @@ def serve(
     from hashsvc.server import serve as start
 
     settings = Settings.read()
+    _speak(settings)
     address = _with_port(listen or settings.listen)
     with (
         stopping() as stop,
@@ -91,6 +92,7 @@ def work(
     from hashsvc import worker
     from hashsvc.app.work import flows
 
+    _speak(Settings.read())
     with stopping() as stop, local_store(store, role="worker") as held:
         done = worker.run(held.catalog, flows(held), once=once, stop=stop)
     show({"jobs": done}, f"{done:,} jobs run", json=json)
@@ -107,6 +109,17 @@ def migrate(*, store: options.Store = None, json: options.Json = False) -> None:
     layout.folder.mkdir(parents=True, exist_ok=True)
     bring_up_to_date(layout.database)
     show({"migrated": location}, f"{location} is up to date", json=json)
+
+
+def _speak(settings: Settings) -> None:
+    """Processes that stay say what they do; verbs that end only warn."""
+    level = settings.log_level.upper()
+    if level not in logging.getLevelNamesMapping():
+        raise InvalidArgument(
+            f"HASHSVC_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, not {settings.log_level!r}",
+            field="HASHSVC_LOG_LEVEL",
+        )
+    logging.getLogger("hashsvc").setLevel(level)
 
 
 @contextmanager

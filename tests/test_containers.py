@@ -1,0 +1,95 @@
+"""The compose file and the image: their shape, and what the containers are told to run."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from hashsvc.cli.program import run
+from hashsvc.settings import Limits, Settings
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    document = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    assert isinstance(document, dict)
+    return document
+
+
+def _runs(service: dict[str, Any]) -> set[str]:
+    return {f"{name}:{link['condition']}" for name, link in service.get("depends_on", {}).items()}
+
+
+def test_postgres_then_migrate_once_then_server_then_worker(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    assert set(services) == {"postgres", "migrate", "server", "worker"}
+    assert _runs(services["migrate"]) == {"postgres:service_healthy"}
+    assert _runs(services["server"]) == {"migrate:service_completed_successfully"}
+    assert _runs(services["worker"]) == {"server:service_healthy"}
+    assert services["migrate"]["restart"] == "no"
+    for name in ("postgres", "server"):
+        assert services[name]["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
+
+
+def test_every_volume_is_declared_and_the_files_are_shared(compose: dict[str, Any]) -> None:
+    mounted = {
+        volume.partition(":")[0] for service in compose["services"].values() for volume in service.get("volumes", ())
+    }
+    assert mounted == set(compose["volumes"])
+    server, worker = (compose["services"][name] for name in ("server", "worker"))
+    assert server["volumes"] == worker["volumes"]
+    assert server["environment"]["HASHSVC_FOLDER"] == worker["environment"]["HASHSVC_FOLDER"]
+
+
+def test_containers_run_verbs_that_exist_with_settings_that_exist(
+    compose: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = {f"HASHSVC_{name.upper()}" for where in (Settings, Limits) for name in where.__dataclass_fields__}
+    for name in ("migrate", "server", "worker"):
+        service = compose["services"][name]
+        assert run([*service["command"], "--help"]) == 0
+        assert "Usage" in capsys.readouterr().out
+        assert set(service["environment"]) <= known
+    check = compose["services"]["server"]["healthcheck"]["test"]
+    assert check[:2] == ["CMD", "hashsvc"]
+    assert run([*check[2:], "--help"]) == 0
+
+
+def test_the_server_is_published_on_the_loopback_interface_only(compose: dict[str, Any]) -> None:
+    assert all(port.startswith("127.0.0.1:") for port in compose["services"]["server"]["ports"])
+
+
+def test_the_image_runs_without_root_and_copies_what_the_build_needs() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    final = dockerfile.split("\nFROM ")[-1]
+    assert re.search(r"^USER hashsvc$", final, re.MULTILINE)
+    assert final.index("USER hashsvc") < final.index("ENTRYPOINT")
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = re.findall(r"^COPY (?!--)(.+) \S+$", dockerfile, re.MULTILINE)
+    for name in " ".join(copied).split():
+        assert name in allowed, f"{name} is not sent to the build"
+        assert (ROOT / name).exists()
+    assert {"pyproject.toml", "setup.py", "hashsvc", "migrations"} <= set(" ".join(copied).split())
+
+
+def test_compose_itself_accepts_the_file() -> None:
+    docker = shutil.which("docker")
+    if docker is None or subprocess.run([docker, "compose", "version"], capture_output=True, check=False).returncode:
+        pytest.skip("docker compose is not installed here")
+    done = subprocess.run(
+        [docker, "compose", "config", "--quiet"], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_make_up_starts_the_containers() -> None:
+    planned = subprocess.run(["make", "-n", "up"], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    assert planned.strip().startswith("docker compose up")

@@ -6,7 +6,6 @@ The same steps serve a request of a few items and a unit of thousands.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 Decode = Callable[[Sequence[bytes]], list["Decoded | InvalidContent"]]
 BATCH_ITEMS = 1024
 BATCH_COST = 8 << 20
-BLOB_THREADS = 16
 TWICE = "occurs twice"
 
 
@@ -215,11 +213,5 @@ def keep(checked: Checked, blobs: Blobs | None) -> None:
     if checked.collection.content is not ContentMode.BYTES or blobs is None:
         return
     contents = [content for position, content in checked.contents.items() if position in checked.prepared.rows]
-    if len(contents) <= 1:
-        for content in contents:
-            blobs.put(content)
-        return
-    # Each waits for the disk, not for the processor: together they wait once.
-    with ThreadPoolExecutor(min(BLOB_THREADS, len(contents))) as pool:
-        for _ in pool.map(blobs.put, contents):
-            pass
+    if contents:
+        blobs.put_all(contents)

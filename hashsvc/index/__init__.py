@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hashsvc.index.allowed import ItemBitmap
-from hashsvc.index.kernel.compiled import prepare
+from hashsvc.index.costs import costs_of
+from hashsvc.index.kernel.compiled import functions, prepare
 from hashsvc.index.layout import word_count
 from hashsvc.index.live import LiveIndex
 from hashsvc.index.snapshot import Snapshot, load_snapshot, newest_snapshot, publish
@@ -31,6 +32,8 @@ def warm(cache: str | Path = "", bits: Sequence[int] = WARMED_BITS) -> None:
     """
     for words in sorted({word_count(length) for length in bits}):
         prepare(words, Path(cache) if cache else None)
+        if (compiled := functions(words)) is not None:
+            costs_of(compiled, words)
 
 
 __all__ = ["ItemBitmap", "LiveIndex", "Snapshot", "View", "load_snapshot", "newest_snapshot", "publish", "warm"]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hashsvc.errors import InvalidArgument
+from hashsvc.index.kernel.compiled import functions
 from hashsvc.index.layout import GROUP, bit_total, bitmap_of, frozen, group_count
-from hashsvc.index.part import Part, part_of
+from hashsvc.index.part import Part, part_from, part_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,8 +75,14 @@ def check_ids(ids: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _cut(held: Held, bitmap: NDArray[np.uint64]) -> Part:
-    groups = group_count(held.segment.codes)
-    return part_of(held.segment, held.items & bitmap[:groups], held.extras & bitmap[groups:])
+    segment, groups = held.segment, len(held.items)
+    compiled = functions(segment.blocks.shape[1])
+    if compiled is None:
+        return part_of(segment, held.items & bitmap[:groups], held.extras & bitmap[groups:])
+    codes, items, extras = np.empty(groups, np.uint64), np.empty(groups, np.uint64), np.empty_like(held.extras)
+    lists = (segment.shared_codes, segment.shared_offsets)
+    total = compiled["cut"](held.items, held.extras, *lists, frozen(bitmap), codes, items, extras)
+    return part_from(segment, frozen(codes), frozen(items), frozen(extras), total)
 
 
 def _cut_tail(tail: Part, bitmap: NDArray[np.uint64]) -> Part:

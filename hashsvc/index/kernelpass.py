@@ -9,7 +9,6 @@ import numpy as np
 
 from hashsvc.index.layout import GROUP, frozen, full_bitmap, group_count
 from hashsvc.index.part import Part
-from hashsvc.index.postings import items_of
 from hashsvc.index.rows import NOTHING, Cursor, Rows, joined, nearest_of, ordered
 
 if TYPE_CHECKING:
@@ -33,6 +32,9 @@ class Heaps(NamedTuple):
     def rows(self) -> Rows:
         """The settled heaps as rows in order of (query, distance, id)."""
         queries, k = self.ids.shape
+        if queries == 1:
+            size = int(self.sizes[0])
+            return Rows(np.zeros(size, np.int32), self.distances[0, :size], self.ids[0, :size])
         numbers = np.repeat(np.arange(queries, dtype=np.int32), self.sizes)
         if int(self.sizes.min()) == k:
             return Rows(numbers, self.distances.reshape(-1), self.ids.reshape(-1))
@@ -82,14 +84,14 @@ class ScanPass:
         return ordered(joined([rows for part in parts for rows in self._inside(part, frozen(queries), radius)]))
 
     def _inside(self, part: Part, queries: NDArray[np.uint64], radius: int) -> list[Rows]:
-        state, found = np.zeros(3, np.int64), []
+        state, found, room = np.zeros(3, np.int64), [], ROOM
         while state[0] < len(part.codes):
-            numbers, distances = np.empty(ROOM, np.int32), np.empty(ROOM, np.int32)
-            positions = np.empty(ROOM, np.int64)
-            count = self.functions["scan_inside"](
-                part.blocks, part.codes, queries, self.like, radius, state, numbers, distances, positions
-            )
-            found.append(items_of(part, numbers[:count], distances[:count], positions[:count]))
+            rows = Rows(np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int64))
+            count = self.functions["scan_inside"](*part[:9], queries, self.like, radius, state, *rows)
+            if count < 0:
+                room = max(2 * room, -count)
+            elif count:
+                found.append(Rows(rows.queries[:count], rows.distances[:count], rows.ids[:count]))
         return found
 
 
@@ -103,13 +105,14 @@ class GatherPass:
 
     def nearest(self, parts: Sequence[Part], queries: NDArray[np.uint64], k: int, after: Cursor) -> Rows:
         """See :class:`hashsvc.index.passes.Pass`."""
-        return self._scan.nearest([self._gathered(part) for part in parts], queries, k, after)
+        return self._scan.nearest([self.gathered(part) for part in parts], queries, k, after)
 
     def inside(self, parts: Sequence[Part], queries: NDArray[np.uint64], radius: int) -> Rows:
         """See :class:`hashsvc.index.passes.Pass`."""
-        return self._scan.inside([self._gathered(part) for part in parts], queries, radius)
+        return self._scan.inside([self.gathered(part) for part in parts], queries, radius)
 
-    def _gathered(self, part: Part) -> Part:
+    def gathered(self, part: Part) -> Part:
+        """The part of the allowed items alone, one row each."""
         groups = group_count(part.total)
         blocks = np.empty((groups, part.blocks.shape[1], GROUP), np.uint64)
         ids = np.empty(groups * GROUP, np.int64)
@@ -173,12 +176,12 @@ class TablesPass:
         lists = (tables.cuts, tables.bases, tables.offsets, tables.entries)
         query, room = frozen(queries[number : number + 1]), FEW
         while True:
-            distances, positions = np.empty(room, np.int32), np.empty(room, np.int64)
+            distances, ids = np.empty(room, np.int32), np.empty(room, np.int64)
             count = self._scan.functions["tables_inside"](
-                part.blocks, part.codes, *lists, query, self._scan.like, radius, distances, positions
+                *part[:9], *lists, query, self._scan.like, radius, distances, ids
             )
             if count <= room:
-                return items_of(part, np.full(count, number, np.int32), distances[:count], positions[:count])
+                return Rows(np.full(count, number, np.int32), distances[:count], ids[:count])
             room = count
 
 

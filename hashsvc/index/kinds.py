@@ -6,10 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hashsvc.domain.kinds import IndexKind
+from hashsvc.index.costs import costs_of
 from hashsvc.index.faisskinds import FlatPass, build_flat
 from hashsvc.index.kernel.compiled import functions
-from hashsvc.index.kernelpass import ScanPass, TablesPass
+from hashsvc.index.kernelpass import ScanPass
 from hashsvc.index.layout import word_count
+from hashsvc.index.planner import Planner
 from hashsvc.index.reference import ReferencePass
 from hashsvc.index.tables import build_tables
 
@@ -34,11 +36,13 @@ def equipped(segment: Segment, kind: IndexKind) -> Segment:
 def way_of(kind: IndexKind, bits: int) -> Pass:
     """The pass of a kind; plain numpy where the kernel has not been compiled."""
     compiled = functions(word_count(bits))
-    scan: Pass = ReferencePass() if compiled is None else ScanPass(compiled, word_count(bits))
+    if compiled is None or kind is IndexKind.REFERENCE:
+        reference = ReferencePass()
+        return FlatPass(bits, reference) if kind is IndexKind.FLAT else reference
+    scan = ScanPass(compiled, word_count(bits))
+    if kind is IndexKind.SCAN:
+        return scan
     if kind is IndexKind.FLAT:
         return FlatPass(bits, scan)
-    if kind is IndexKind.REFERENCE or not isinstance(scan, ScanPass):
-        return ReferencePass()
-    if kind is IndexKind.TABLES:
-        return TablesPass(scan, budget=1.0)
-    return scan
+    planner = Planner(scan, costs_of(compiled, word_count(bits)))
+    return planner.tables if kind is IndexKind.TABLES else planner

@@ -49,18 +49,27 @@ class Part(NamedTuple):
 
 def part_of(segment: Segment, items: NDArray[np.uint64], extras: NDArray[np.uint64]) -> Part:
     """The part of a segment whose allowed first items and extras are these bitmaps."""
+    items, extras = frozen(items), frozen(extras)
+    codes = frozen(answering_codes(segment, items, extras))
+    return part_from(segment, codes, items, extras, bit_total(items) + bit_total(extras))
+
+
+def part_from(
+    segment: Segment, codes: NDArray[np.uint64], items: NDArray[np.uint64], extras: NDArray[np.uint64], total: int
+) -> Part:
+    """The part of a segment with its bitmaps worked out."""
     return Part(
         segment.blocks,
         segment.ids,
-        frozen(answering_codes(segment, items, frozen(extras))),
-        frozen(items),
+        codes,
+        items,
         segment.shared,
         segment.shared_codes,
         segment.shared_offsets,
         segment.extra_ids,
-        frozen(extras),
+        extras,
         segment,
-        bit_total(items) + bit_total(extras),
+        total,
     )
 
 

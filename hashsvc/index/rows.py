@@ -44,6 +44,8 @@ def joined(several: Sequence[Rows]) -> Rows:
 
 def ordered(rows: Rows) -> Rows:
     """Rows in order of (query, distance, id)."""
+    if len(rows.ids) < 2:
+        return rows
     order = np.lexsort((rows.ids, rows.distances, rows.queries))
     return Rows(rows.queries[order], rows.distances[order], rows.ids[order])
 

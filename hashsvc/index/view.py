@@ -123,7 +123,7 @@ class View:
     def _parts(self, allowed: NDArray[np.int64] | ItemBitmap | None) -> Sequence[Part]:
         if allowed is None:
             parts = [one.part for one in self.held]
-            return [*parts, self.tail] if len(self.tail.codes) else parts
+            return [*parts, self.tail] if self.tail.total else parts
         if isinstance(allowed, ItemBitmap):
             self._check_bitmap(allowed)
             return by_bitmap(self.held, self.tail, allowed)

@@ -11,12 +11,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 LOG = logging.getLogger(__name__)
 SCAN = ("scan_nearest", "scan_inside", "settle")
 TABLES = ("tables_nearest", "tables_inside")
-FILTERING = ("add_owners", "gather")
+FILTERING = ("add_owners", "cut", "gather")
 UNSIZED = ("settle", *FILTERING)
 
 Functions = dict[str, Callable[..., Any]]
@@ -26,7 +26,7 @@ class _State:
     """What this process has compiled: functions by number of words (0: of no matter), or why there are none."""
 
     lock = threading.Lock()
-    ready: dict[int, Functions] = {}
+    ready: ClassVar[dict[int, Functions]] = {}
     failure = "not warmed"
 
 

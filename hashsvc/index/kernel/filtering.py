@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numba.extending import register_jitable
 
 from hashsvc.index.kernel.scan import is_set
-from hashsvc.index.kernel.vector import lowest_bit
+from hashsvc.index.kernel.vector import bit_count, lowest_bit
 
 
+@register_jitable
 def add_owners(codes: Any, shared_codes: Any, shared_offsets: Any, extras: Any) -> Any:
     """Set in the bitmap ``codes`` every code that owns an extra of the bitmap ``extras``."""
     owner = 0
@@ -22,6 +24,34 @@ def add_owners(codes: Any, shared_codes: Any, shared_offsets: Any, extras: Any) 
                 owner += 1
             code = np.int64(shared_codes[owner])
             codes[code >> 6] |= np.uint64(1) << np.uint64(code & 63)
+
+
+def cut(
+    items: Any,
+    extras: Any,
+    shared_codes: Any,
+    shared_offsets: Any,
+    allowed: Any,
+    codes: Any,
+    kept: Any,
+    kept_extras: Any,
+) -> Any:
+    """Cut living items down to the bitmap ``allowed`` (first items, then extras): codes, first items, extras kept.
+
+    Returns how many items that leaves.
+    """
+    total = 0
+    for word in range(len(items)):
+        bits = items[word] & allowed[word]
+        kept[word] = bits
+        codes[word] = bits
+        total += bit_count(bits)
+    for word in range(len(extras)):
+        bits = extras[word] & allowed[len(items) + word]
+        kept_extras[word] = bits
+        total += bit_count(bits)
+    add_owners(codes, shared_codes, shared_offsets, kept_extras)
+    return total
 
 
 def gather(

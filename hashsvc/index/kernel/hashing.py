@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
-from hashsvc.index.kernel.scan import distance_at, is_set, offer_code
+from hashsvc.index.kernel.scan import distance_at, is_set, items_at, offer_code, put_items
 from hashsvc.index.kernel.vector import bit_count, words_from
 
 ONE = np.uint64(1)
@@ -137,7 +137,14 @@ def tables_nearest(
 
 def tables_inside(
     blocks: Any,
+    ids: Any,
     codes: Any,
+    items: Any,
+    shared: Any,
+    shared_codes: Any,
+    shared_offsets: Any,
+    extra_ids: Any,
+    extras: Any,
     cuts: Any,
     bases: Any,
     offsets: Any,
@@ -146,12 +153,13 @@ def tables_inside(
     like: Any,
     radius: Any,
     found_distances: Any,
-    found_positions: Any,
+    found_ids: Any,
 ) -> Any:
-    """Collect (distance, position) of every allowed code within the radius of one query ``uint64[1, words]``.
+    """Collect (distance, id) of every allowed item within the radius of one query ``uint64[1, words]``.
 
     Returns how many there are; those that the buffers have no room for are only counted.
     """
+    part = (ids, items, shared, shared_codes, shared_offsets, extra_ids, extras)
     query = words_from(np.uintp(query_words.ctypes.data), like)
     tables = len(cuts)
     radii = np.empty(tables, np.int64)
@@ -172,10 +180,10 @@ def tables_inside(
                         continue
                     if came_up(blocks, position, query, cuts, radii, table):
                         continue
-                    if count < len(found_positions):
-                        found_distances[count] = distance
-                        found_positions[count] = position
-                    count += 1
+                    total = count + items_at(part, position)
+                    if total <= len(found_ids):
+                        put_items(part, position, distance, count, found_distances, found_ids)
+                    count = total
                 if pattern == 0:
                     break
                 pattern = next_of_weight(pattern)

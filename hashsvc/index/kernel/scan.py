@@ -165,26 +165,62 @@ def scan_nearest(
             sizes[number] = size
 
 
+@register_jitable
+def items_at(part: Any, position: Any) -> Any:
+    """Number of allowed items of one code."""
+    _, items, shared, shared_codes, shared_offsets, _, extras = part
+    count = 1 if is_set(items, position) else 0
+    if len(shared) != 0 and is_set(shared, position):
+        group = place_of(shared_codes, position)
+        for extra in range(shared_offsets[group], shared_offsets[group + 1]):
+            if is_set(extras, extra):
+                count += 1
+    return count
+
+
+@register_jitable
+def put_items(part: Any, position: Any, distance: Any, at: Any, found_distances: Any, found_ids: Any) -> Any:
+    """Write the allowed items of one code from ``at`` on; returns where the next go."""
+    ids, items, shared, shared_codes, shared_offsets, extra_ids, extras = part
+    if is_set(items, position):
+        found_distances[at], found_ids[at] = distance, ids[position]
+        at += 1
+    if len(shared) != 0 and is_set(shared, position):
+        group = place_of(shared_codes, position)
+        for extra in range(shared_offsets[group], shared_offsets[group + 1]):
+            if is_set(extras, extra):
+                found_distances[at], found_ids[at] = distance, extra_ids[extra]
+                at += 1
+    return at
+
+
 def scan_inside(
     blocks: Any,
+    ids: Any,
     codes: Any,
+    items: Any,
+    shared: Any,
+    shared_codes: Any,
+    shared_offsets: Any,
+    extra_ids: Any,
+    extras: Any,
     queries: Any,
     like: Any,
     radius: Any,
     state: Any,
     found_queries: Any,
     found_distances: Any,
-    found_positions: Any,
+    found_ids: Any,
 ) -> Any:
-    """Collect (query, distance, position) of every allowed code within the radius until the buffers are nearly full.
+    """Collect (query, distance, id) of every allowed item within the radius until the buffers are full.
 
-    ``state int64[3]`` (first group of the tile, query, group) says where to go on; returns how many were collected,
-    and leaves ``state[0]`` at or behind the last group when the scan is done.
+    ``state int64[3]`` (first group of the tile, query, group) says where to go on; ``state[0]`` is the number of groups
+    when the scan is done. Returns how many items were collected, or minus the room that the next group needs.
     """
+    part = (ids, items, shared, shared_codes, shared_offsets, extra_ids, extras)
     words = len(like)
     base, query_base = np.uintp(blocks.ctypes.data), np.uintp(queries.ctypes.data)
     tile = max(1, TILE_BYTES // (GROUP_BYTES * words))
-    room = len(found_positions) - GROUP
     count = 0
     while state[0] < len(codes):
         stop = min(state[0] + tile, len(codes))
@@ -195,17 +231,21 @@ def scan_inside(
                 address = base + np.uintp(GROUP_BYTES * words * group)
                 if codes[group] == 0 or not any_near(address, query, radius):
                     continue
-                if count > room:
-                    state[2] = group
-                    return count
                 hits = near_codes(address, query, radius) & codes[group]
+                rest, need = hits, 0
+                while rest != 0:
+                    need += items_at(part, GROUP * group + lowest_bit(rest))
+                    rest &= rest - np.uint64(1)
+                if count + need > len(found_ids):
+                    state[2] = group
+                    return count if count > 0 else -need
                 while hits != 0:
                     position = GROUP * group + lowest_bit(hits)
                     hits &= hits - np.uint64(1)
-                    found_queries[count] = number
-                    found_distances[count] = distance_at(blocks, position, query)
-                    found_positions[count] = position
-                    count += 1
+                    distance = distance_at(blocks, position, query)
+                    end = put_items(part, position, distance, count, found_distances, found_ids)
+                    found_queries[count:end] = number
+                    count = end
             state[1] += 1
             state[2] = 0
         state[0] = stop

@@ -33,11 +33,12 @@ def signature(name: str, words: int) -> tuple[Any, ...]:
     found = (_write(types.int32), _write(types.int64))
     return {
         "scan_nearest": (*PART, QUERIES, like, AFTER, _write(types.int64), *HEAPS),
-        "scan_inside": (BLOCKS, BITMAP, QUERIES, like, NUMBER, _write(types.int64), _write(types.int32), *found),
+        "scan_inside": (*PART, QUERIES, like, NUMBER, _write(types.int64), _write(types.int32), *found),
         "tables_nearest": (*PART, *TABLES, QUERIES, like, AFTER, types.float64, *HEAPS, _write(types.boolean)),
-        "tables_inside": (BLOCKS, BITMAP, *TABLES, QUERIES, like, NUMBER, *found),
+        "tables_inside": (*PART, *TABLES, QUERIES, like, NUMBER, *found),
         "settle": HEAPS,
         "add_owners": (_write(types.uint64), INDICES, INDICES, BITMAP),
+        "cut": (BITMAP, BITMAP, INDICES, INDICES, BITMAP, *(_write(types.uint64),) * 3),
         "gather": (
             *(BLOCKS, IDS, BITMAP, INDICES, INDICES, IDS, BITMAP),
             *(_write(types.uint64, 3), _write(types.int64)),

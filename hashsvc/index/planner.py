@@ -1,0 +1,119 @@
+"""The planner: for each part of a query, the pass that is expected to cost least; all of them give the same answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hashsvc.index.kernelpass import GatherPass, ScanPass, TablesPass, tables_of
+from hashsvc.index.rows import Cursor, Rows, joined, nearest_of, ordered
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hashsvc.index.costs import Costs
+    from hashsvc.index.part import Part
+    from hashsvc.index.passes import Pass
+
+# A nearest search may spend this share of a scan on the hash tables before it turns to the scan.
+TRIAL = 0.25
+# Below this share of allowed items a nearest search's k-th distance lies too far out for the tables.
+TABLES_FROM = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What was chosen for one part of an index.
+
+    Args:
+        part: "segment 0", "tail".
+        codes, items: codes held and items that may answer.
+        chosen: the pass.
+        microseconds: what each possible pass is expected to take.
+        reason: why, in words.
+    """
+
+    part: str
+    codes: int
+    items: int
+    chosen: str
+    microseconds: dict[str, float]
+    reason: str
+
+
+class Planner:
+    """Chooses among scan, gather and tables by measured costs; is itself a pass."""
+
+    name = "auto"
+
+    def __init__(self, scan: ScanPass, costs: Costs) -> None:
+        self._costs = costs
+        self.tables = TablesPass(scan, TRIAL * costs.scan / costs.look)
+        self._ways: dict[str, Pass] = {"scan": scan, "gather": GatherPass(scan), "tables": self.tables}
+
+    def nearest(self, parts: Sequence[Part], queries: NDArray[np.uint64], k: int, after: Cursor) -> Rows:
+        """See :class:`hashsvc.index.passes.Pass`."""
+        chosen = [min_of(self.nearest_costs(part, len(queries))) for part in parts]
+        found = [self._ways[way].nearest(some, queries, k, after) for way, some in _grouped(parts, chosen)]
+        return found[0] if len(found) == 1 else nearest_of(joined(found), len(queries), k)
+
+    def inside(self, parts: Sequence[Part], queries: NDArray[np.uint64], radius: int) -> Rows:
+        """See :class:`hashsvc.index.passes.Pass`."""
+        chosen = [min_of(self.inside_costs(part, len(queries), radius)) for part in parts]
+        found = [self._ways[way].inside(some, queries, radius) for way, some in _grouped(parts, chosen)]
+        return found[0] if len(found) == 1 else ordered(joined(found))
+
+    def nearest_costs(self, part: Part, queries: int) -> dict[str, float]:
+        """Expected nanoseconds of each possible pass of a nearest search."""
+        costs = self._scan_costs(part, queries)
+        if tables_of(part) is not None and part.total > TABLES_FROM * len(part.ids):
+            # What it takes depends on how near the neighbours are; it gives up after this share of a scan.
+            costs["tables"] = TRIAL * costs["scan"]
+        return costs
+
+    def inside_costs(self, part: Part, queries: int, radius: int) -> dict[str, float]:
+        """Expected nanoseconds of each possible pass of a within search."""
+        costs = self._scan_costs(part, queries)
+        tables = tables_of(part)
+        if tables is not None:
+            costs["tables"] = queries * (self._costs.call + self._costs.look * tables.looked_at(radius))
+        return costs
+
+    def steps(self, parts: Sequence[Part], queries: int, radius: int | None = None) -> list[Step]:
+        """What is chosen for each part, and why; ``radius`` None stands for a nearest search."""
+        steps = []
+        for number, part in enumerate(parts):
+            costs = self.nearest_costs(part, queries) if radius is None else self.inside_costs(part, queries, radius)
+            way = min_of(costs)
+            name = "tail" if part.segment is None else f"segment {number}"
+            micro = {one: round(cost / 1e3, 1) for one, cost in costs.items()}
+            steps.append(Step(name, len(part.ids), part.total, way, micro, REASONS[way]))
+        return steps
+
+    def _scan_costs(self, part: Part, queries: int) -> dict[str, float]:
+        cost, codes = self._costs, len(part.ids)
+        scan = cost.call + queries * codes * cost.scan
+        if 2 * part.total > codes:
+            return {"scan": scan}
+        gather = 2 * cost.call + part.total * (cost.gather + queries * cost.scan) + codes / 64
+        return {"scan": scan, "gather": gather}
+
+
+REASONS = {
+    "scan": "comparing every code costs least",
+    "gather": "few items pass the filter: copying them out and comparing those costs least",
+    "tables": "hash tables reach what is near by looking at few codes; a nearest search falls back to the scan",
+}
+
+
+def min_of(costs: dict[str, float]) -> str:
+    """The pass with the least cost."""
+    return min(costs, key=lambda way: costs[way])
+
+
+def _grouped(parts: Sequence[Part], chosen: Sequence[str]) -> list[tuple[str, list[Part]]]:
+    return [
+        (way, [part for part, one in zip(parts, chosen, strict=True) if one == way]) for way in dict.fromkeys(chosen)
+    ]

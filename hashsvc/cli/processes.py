@@ -56,7 +56,7 @@ def serve(
     address = _with_port(listen or settings.listen)
     with (
         stopping() as stop,
-        _warmed(store, address) as held,
+        _warmed(store, address, settings) as held,
         start(held, address, threads=threads or settings.threads, limits=settings.limits) as server,
     ):
         show({"listening": server.address}, f"serving at {server.address}", json=json)
@@ -67,8 +67,11 @@ def serve(
 
 
 @contextmanager
-def _warmed(store: str | None, address: str) -> Iterator[Store]:
-    """The store with everything loaded before the first call comes."""
+def _warmed(store: str | None, address: str, settings: Settings) -> Iterator[Store]:
+    """The store with everything loaded, and the search kernel compiled, before the first call comes."""
+    from hashsvc.index import warm
+
+    warm(settings.kernel_cache)
     with local_store(store, create=True, address=address, eager=False) as held:
         _tried(held.warm)
         yield held

@@ -13,7 +13,18 @@ import typer
 from typer.exceptions import TyperException
 
 from hashsvc import __version__
-from hashsvc.cli import collections, encoders, ingest, items, jobs, processes, search, training
+from hashsvc.cli import (
+    collections,
+    encoders,
+    evaluation,
+    ingest,
+    items,
+    jobs,
+    processes,
+    search,
+    training,
+    verifying,
+)
 from hashsvc.cli.demo import verb as demo
 from hashsvc.cli.screen import tell
 from hashsvc.errors import HashsvcError, Internal
@@ -33,7 +44,7 @@ def program() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     tree.callback(invoke_without_command=True)(_options)
-    for room in (demo, training, encoders, collections, ingest, items, search, jobs, processes):
+    for room in (demo, training, evaluation, encoders, collections, ingest, items, search, jobs, processes, verifying):
         room.register(tree)
     return tree
 

@@ -1,0 +1,52 @@
+"""``hashsvc verify``: whether a store is as its laws say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from hashsvc.cli import options
+from hashsvc.cli.doors import local_store
+from hashsvc.cli.screen import facts, progress, show, table
+from hashsvc.errors import Corrupt
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from hashsvc.app.verifying import Verified
+
+
+def register(tree: typer.Typer) -> None:
+    """Add the verb to the program."""
+    tree.command("verify")(verify)
+
+
+def verify(*, store: options.Store = None, json: options.Json = False) -> None:
+    """Check the store against its checksums and laws: encoders, items, their bytes and codes, snapshots.
+
+    Changes nothing. Exit status 2 when something is not as it should be.
+    """
+    from hashsvc.app.verifying import verify as check
+
+    with local_store(store, role="worker") as held, progress("verify") as advance:
+        found = check(held, on_checked=lambda done, total: advance(done, total, "items"))
+    show(found, *_findings(found), json=json)
+    if found.findings:
+        first = found.findings[0]
+        raise Corrupt(
+            f"{len(found.findings):,} findings; the first: {first.where}: {first.what}; restore it from a backup"
+        )
+
+
+def _findings(found: Verified) -> list[Table]:
+    counted = [
+        ("encoders", found.encoders),
+        ("items", found.items),
+        ("contents", found.contents),
+        ("codes computed again", found.codes),
+        ("snapshots", found.snapshots),
+        ("findings", len(found.findings)),
+    ]
+    listed = table(("where", "what"), [(finding.where, finding.what) for finding in found.findings])
+    return [facts(counted), *([listed] if found.findings else [])]

@@ -45,21 +45,31 @@ def _store(database: Database, connection: Connection, table: Table, rows: Seque
 
 
 def _copy(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    from psycopg import Error, sql
-
     staged = _staged(table)
     connection.execute(CreateTable(staged, if_not_exists=True))
+    copy_rows(connection, table, rows)
+    connection.execute(_merge(table))
+    connection.execute(delete(staged))
+
+
+def copy_rows(connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """COPY rows into the temporary twin of a table."""
+    from psycopg import Error, sql
+
     driver: Any = connection.connection.driver_connection
-    into = sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(sql.Identifier(staged.name))
+    into = sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(sql.Identifier(_staged(table).name))
     try:
         with driver.cursor() as cursor, cursor.copy(into) as copy:
-            copy.set_types([_TYPES[type(column.type)] for column in table.c])
+            copy.set_types(types_of(table))
             for row in rows:
                 copy.write_row(row)
     except Error as error:
         raise DBAPIError.instance(None, None, error, Error, dialect=connection.dialect) from error
-    connection.execute(_merge(table))
-    connection.execute(delete(staged))
+
+
+def types_of(table: Table) -> list[str]:
+    """PostgreSQL's names of the types of a table's columns."""
+    return [_TYPES[type(column.type)] for column in table.c]
 
 
 @cache

@@ -73,7 +73,9 @@ class Items:
             ResourceExhausted: the disk is full; nothing was stored.
             Unavailable: the database went away; repeat with the same request_id.
         """
-        return self._writers.submit(Write.of(collection, upserts, deletes, request_id, asked, progress))
+        return self._writers.submit(
+            Write.of(collection, upserts, deletes, request_id=request_id, asked=asked, progress=progress)
+        )
 
     def get(self, collection: Collection, keys: Sequence[str]) -> builtins.list[StoredItem]:
         """The items with these keys, in order; NotFound names the first that is absent."""

@@ -160,7 +160,7 @@ class Jobs:
                 raise FailedPrecondition(f"job {number} is {held.state}: wait for its end, or cancel it")
             taken = units.exhume(connection, number)
             added = units.add(connection, number, specs, first=held.units)
-            values = {
+            values: dict[str, Any] = {
                 "state": str(JobState.PLANNED),
                 "finished_at": None,
                 "error": "",

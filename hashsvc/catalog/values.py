@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING
+from json.encoder import encode_basestring as _quoted
+from typing import TYPE_CHECKING, Any
 
 from hashsvc.domain.kinds import FieldType
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from hashsvc.domain.metadata import Metadata, Value
 
@@ -27,8 +28,36 @@ def write_metadata(metadata: Metadata) -> str:
     """One JSON text for equal metadata: keys in order, -0.0 as 0.0."""
     if not metadata:
         return "{}"
-    plain = {name: value + 0.0 if isinstance(value, float) else value for name, value in metadata.items()}
-    return json.dumps(plain, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    fields = []
+    for name in sorted(metadata):
+        value = metadata[name]
+        write = _WRITE.get(type(value)) or _writer(value)
+        fields.append(f"{_quoted(name)}:{write(value)}")
+    return "{" + ",".join(fields) + "}"
+
+
+def _write_float(value: float) -> str:
+    return float.__repr__(value + 0.0)
+
+
+def _write_strings(value: tuple[str, ...]) -> str:
+    return "[" + ",".join([_quoted(part) for part in value]) + "]"
+
+
+# By hand, because the encoder of the standard library takes several times as long.
+_WRITE: dict[type, Callable[[Any], str]] = {
+    str: _quoted,
+    bool: lambda value: "true" if value else "false",
+    float: _write_float,
+    int: int.__repr__,
+    tuple: _write_strings,
+    list: _write_strings,
+}
+
+
+def _writer(value: Value) -> Callable[[Any], str]:
+    """How a value of a subclass is written."""
+    return next(write for kind, write in _WRITE.items() if isinstance(value, kind))
 
 
 def read_metadata(text: str) -> dict[str, Value]:

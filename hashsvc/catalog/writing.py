@@ -48,6 +48,7 @@ class Write:
         collection: Collection,
         upserts: Sequence[Row],
         deletes: Sequence[str],
+        *,
         request_id: str,
         asked: str,
         progress: UnitProgress | None,
@@ -94,17 +95,17 @@ class Staged:
         """Take in one row."""
         new = (row.key, row.content_hash, row.code, write_metadata(row.metadata), row.reference, row.features)
         old = self.now.get(number)
-        if old == new:
-            self._note(number, Outcome.UNCHANGED)
-            return
-        if old is not None and old[0] != row.key:
-            self.upsert(self._place(row.key), row)
-            return
-        self.now[number] = new
-        self.stored.pop(number, None)
-        self.deleted.pop(number, None)
-        self.stored[number] = new
-        self._note(number, Outcome.STORED)
+        if old is not None:
+            if old == new:
+                self._note(number, Outcome.UNCHANGED)
+                return
+            if old[0] != row.key:
+                self.upsert(self._place(row.key), row)
+                return
+            self.stored.pop(number, None)
+        self.now[number] = self.stored[number] = new
+        self.ids.append(number)
+        self.outcomes.append(Outcome.STORED)
 
     def delete(self, number: int, key: str) -> None:
         """Take in one deletion."""
@@ -197,7 +198,7 @@ def _store(database: Database, connection: Connection, collection: Collection, s
     _move_attributes(database, connection, collection, staged)
     if staged.stored:
         numbered = enumerate(staged.stored.items(), before + 1)
-        rows = [(collection.id, number, *held[:4], sequence, *held[4:]) for sequence, (number, held) in numbered]
+        rows = [(collection.id, number, h[0], h[1], h[2], h[3], at, h[4], h[5]) for at, (number, h) in numbered]
         bulk.store_items(database, connection, rows)
     if staged.deleted:
         _bury(database, connection, collection.id, staged, before + len(staged.stored) + 1)

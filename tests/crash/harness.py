@@ -267,7 +267,7 @@ def main() -> int:
     if options.db == "postgresql" and binaries() is None:
         print(ABSENT, file=sys.stderr)
         return 2
-    wire.options = without_retries
+    vars(wire)["options"] = without_retries
     null = attack(options.db, 0)
     mutants = {} if options.without_mutants else {mutant: catches(options.db, mutant) for mutant in MUTANTS}
     report = attack(options.db, options.kills)

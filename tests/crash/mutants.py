@@ -63,7 +63,7 @@ def sequence_out_of_commit_order() -> None:
 
 def checksum_ignored() -> None:
     """Snapshots are used without looking at their checksums."""
-    snapshot.verify_files = lambda *_: None
+    vars(snapshot)["verify_files"] = lambda *_: None
 
 
 MUTANTS: dict[str, Callable[[], None]] = {

@@ -56,7 +56,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.mutant:
         MUTANTS[options.mutant]()
-    following.LiveIndex = SmallTail  # type: ignore[misc]
+    vars(following)["LiveIndex"] = SmallTail
     name, _, turn = options.arm.partition(":")
     if name:
         arm(name, kill_at(int(turn)))

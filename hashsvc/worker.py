@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from hashsvc.domain.jobs import Job, JobKind
+from hashsvc.domain.jobs import Job, JobKind, JobState
 from hashsvc.errors import Aborted, Cancelled, HashsvcError, Unavailable
 from hashsvc.runners.lease import LEASE_S, Lease, name_worker
 
@@ -36,7 +36,7 @@ def run(
     """Claim and run jobs until ``stop`` is set; returns how many were run.
 
     A job that fails takes its error as one line with it; the worker goes on. A job held when ``stop`` is set ends after
-    the unit in hand and is left to others.
+    the unit in hand and is left to others. While no job waits, it helps others with the units of theirs.
 
     Args:
         catalog: where the jobs are.
@@ -57,7 +57,7 @@ def run(
             count += 1
         elif once:
             break
-        else:
+        elif not _assist(catalog, flows, worker, lease_s, stop):
             stop.wait(poll_s)
     return count
 
@@ -92,6 +92,27 @@ def _run(catalog: Catalog, flows: Mapping[JobKind, Flow], job: Job, lease: Lease
         # A defect in one job must not take the worker, and with it every other job, down.
         log.exception("job %d stopped on a defect", job.id)
         _fail(catalog, job, f"internal error: {type(error).__name__}: {error}")
+
+
+def _assist(
+    catalog: Catalog, flows: Mapping[JobKind, Flow], worker: str, lease_s: float, stop: threading.Event
+) -> bool:
+    """Help another worker with the units of its job; whether there was one. It stays that worker's to finish."""
+    try:
+        running = [job for job in catalog.jobs.list() if _shareable(job) and job.kind in flows]
+        if not running:
+            return False
+        job = running[-1]
+        with Lease(catalog, job.id, worker, seconds=lease_s, stop=stop, alone=False) as lease:
+            flows[job.kind](job, lease)
+    except HashsvcError as error:
+        log.warning("helping with a job ended: %s", error)
+        stop.wait(lease_s / 10)
+    return True
+
+
+def _shareable(job: Job) -> bool:
+    return job.kind is JobKind.INGEST and job.state is JobState.RUNNING and 0 < job.units_done < job.units - 1
 
 
 def _fail(catalog: Catalog, job: Job, message: str) -> None:

@@ -15,6 +15,7 @@ from hashsvc.errors import InvalidArgument
 from hashsvc.ingest import IngestSpec
 from hashsvc.runners import inline
 from hashsvc.runners.lease import Lease
+from hashsvc.runners.progress import Progress
 from tests.ingest.workplace import Workplace, workplace, write_rows
 
 
@@ -100,6 +101,40 @@ def test_a_stopped_worker_leaves_its_job_to_the_next(place: Workplace) -> None:
     assert worker.run(place.catalog, flows(place), once=True) == 1, "the lease was given back"
     assert place.catalog.jobs.get(job).state is JobState.DONE
     assert place.catalog.jobs.get(job).counts == Counts(500, 500, 0, 0)
+
+
+def test_an_idle_worker_helps_with_a_running_job(place: Workplace) -> None:
+    job = planned(place, "rows.jsonl", 400, rows=4)
+    names: set[str] = set()
+    stop = threading.Event()
+
+    def slow(job: Job, lease: Lease) -> Mapping[str, Any]:
+        names.add(lease.worker)
+        bench = place.bench(IngestSpec.of(job.spec))
+        return {"stored": inline.run(job, bench, lease, progress=dawdle).counts.stored}
+
+    def dawdle(progress: Progress) -> None:
+        threading.Event().wait(0.02)
+
+    threads = [
+        threading.Thread(
+            target=worker.run,
+            args=(place.catalog, {JobKind.INGEST: slow}),
+            kwargs={"stop": stop, "worker": name, "poll_s": 0.05},
+        )
+        for name in ("first", "second")
+    ]
+    for thread in threads:
+        thread.start()
+    while not place.catalog.jobs.get(job).state.final:
+        threading.Event().wait(0.02)
+    stop.set()
+    for thread in threads:
+        thread.join(60)
+    assert names == {"first", "second"}
+    held = place.catalog.jobs.get(job)
+    assert (held.state, held.counts) == (JobState.DONE, Counts(400, 400, 0, 0))
+    assert place.counts_add_up(job)
 
 
 def test_two_workers_share_what_waits(place: Workplace) -> None:

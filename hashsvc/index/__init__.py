@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hashsvc.index.allowed import ItemBitmap
+from hashsvc.index.audit import Audit
 from hashsvc.index.costs import costs_of
 from hashsvc.index.kernel.compiled import functions, prepare
 from hashsvc.index.layout import word_count
 from hashsvc.index.live import LiveIndex
+from hashsvc.index.memory import Memory
 from hashsvc.index.snapshot import Snapshot, load_snapshot, newest_snapshot, publish
 from hashsvc.index.view import View
 
@@ -36,4 +38,15 @@ def warm(cache: str | Path = "", bits: Sequence[int] = WARMED_BITS) -> None:
             costs_of(compiled, words)
 
 
-__all__ = ["ItemBitmap", "LiveIndex", "Snapshot", "View", "load_snapshot", "newest_snapshot", "publish", "warm"]
+__all__ = [
+    "Audit",
+    "ItemBitmap",
+    "LiveIndex",
+    "Memory",
+    "Snapshot",
+    "View",
+    "load_snapshot",
+    "newest_snapshot",
+    "publish",
+    "warm",
+]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hashsvc.domain.kinds import IndexKind
-from hashsvc.index.layout import full_bitmap, to_codes
+from hashsvc.index.layout import bit_total, full_bitmap, to_codes
 from hashsvc.index.postings import items_of
 from hashsvc.index.rows import NOTHING, START, Cursor, Rows, joined, nearest_of, ordered
 
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from hashsvc.index.segment import Segment
 
 
+LEAST_PER_LIST = 39
+TRAINED_PER_LIST = 64
+GRAPH_LINKS = 32
+GRAPH_EFFORT = 80
+DEFAULT_EFFORT = {IndexKind.IVF: 32, IndexKind.HNSW: 128}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FaissStructure:
     """A trained and filled FAISS binary index; FAISS's id i is code i of the segment."""
@@ -34,8 +41,19 @@ class FaissStructure:
 
     @property
     def size(self) -> int:
-        """Bytes it takes, about: its serialised size is not taken for this."""
-        return int(self.index.ntotal * self.index.code_size)
+        """Bytes it takes, about: codes, and ids (IVF) or links (HNSW)."""
+        beside = {IndexKind.IVF: 8, IndexKind.HNSW: 4 * 2 * GRAPH_LINKS}.get(self.kind, 0)
+        return int(self.index.ntotal) * (int(self.index.code_size) + beside)
+
+    def to_bytes(self) -> NDArray[np.uint8]:
+        """FAISS's own format; it carries no checksum."""
+        data: NDArray[np.uint8] = faiss_module().serialize_index_binary(self.index)
+        return data
+
+    @classmethod
+    def from_bytes(cls, kind: IndexKind, data: NDArray[np.uint8]) -> FaissStructure:
+        """Back from :meth:`to_bytes`; the caller has checked the bytes."""
+        return cls(kind, faiss_module().deserialize_index_binary(data))
 
 
 def faiss_module() -> Any:
@@ -57,10 +75,30 @@ def build_flat(segment: Segment) -> FaissStructure:
     return FaissStructure(IndexKind.FLAT, index)
 
 
+def build_ivf(segment: Segment) -> FaissStructure:
+    """``IndexBinaryIVF`` with about ``4 * sqrt(codes)`` lists, trained on a sample of the codes."""
+    faiss, codes = faiss_module(), to_codes(segment.words(), segment.bits)
+    lists = max(1, min(int(4 * len(codes) ** 0.5), len(codes) // LEAST_PER_LIST))
+    index = faiss.IndexBinaryIVF(faiss.IndexBinaryFlat(segment.bits), segment.bits, lists)
+    index.cp.min_points_per_centroid = 1
+    index.train(codes[:: max(1, len(codes) // (TRAINED_PER_LIST * lists))])
+    index.add(codes)
+    return FaissStructure(IndexKind.IVF, index)
+
+
+def build_hnsw(segment: Segment) -> FaissStructure:
+    """``IndexBinaryHNSW``: a graph with up to 64 links a code in its lowest layer."""
+    index = faiss_module().IndexBinaryHNSW(segment.bits, GRAPH_LINKS)
+    index.hnsw.efConstruction = GRAPH_EFFORT
+    index.add(to_codes(segment.words(), segment.bits))
+    return FaissStructure(IndexKind.HNSW, index)
+
+
 class FlatPass:
     """FAISS flat for segments that have one, another exact pass for the rest (the tail)."""
 
     name = "flat"
+    exact = True
 
     def __init__(self, bits: int, rest: Pass) -> None:
         self._bits = bits
@@ -96,6 +134,69 @@ class FlatPass:
         # FAISS's radius is strict.
         _, distances, positions = index.range_search(code, radius + 1, params=_selector(part))
         return items_of(part, np.full(len(positions), number, np.int32), distances.astype(np.int32), positions)
+
+
+class ApproximatePass:
+    """IVF or HNSW for segments that have one and whose items may nearly all answer; the exact pass for the rest.
+
+    Within searches, filtered searches and later pages are left to the exact pass, so that an approximate kind never
+    misses an item there, never breaks a filter and never gives fewer than k when k exist.
+
+    Args:
+        effort: lists looked at (IVF) or candidates kept (HNSW).
+    """
+
+    exact = False
+
+    def __init__(self, kind: IndexKind, bits: int, rest: Pass, effort: int | None = None) -> None:
+        self.name = str(kind)
+        self._kind = kind
+        self._bits = bits
+        self._rest = rest
+        self._effort = effort or DEFAULT_EFFORT[kind]
+
+    def at(self, effort: int) -> ApproximatePass:
+        """The same with another effort."""
+        return ApproximatePass(self._kind, self._bits, self._rest, effort)
+
+    def nearest(self, parts: Sequence[Part], queries: NDArray[np.uint64], k: int, after: Cursor) -> Rows:
+        """See :class:`hashsvc.index.passes.Pass`; not exact."""
+        if after != START:
+            return self._rest.nearest(parts, queries, k, after)
+        built, rest = _split(parts)
+        usable = [part for part in built if _mostly_allowed(part)]
+        rest += [part for part in built if not _mostly_allowed(part)]
+        found = [self._nearest(part, queries, k) for part in usable]
+        return nearest_of(joined([*found, self._rest.nearest(rest, queries, k, after)]), len(queries), k)
+
+    def inside(self, parts: Sequence[Part], queries: NDArray[np.uint64], radius: int) -> Rows:
+        """See :class:`hashsvc.index.passes.Pass`; exact."""
+        return self._rest.inside(parts, queries, radius)
+
+    def _nearest(self, part: Part, queries: NDArray[np.uint64], k: int) -> Rows:
+        wanted = min(len(part.ids), k + 4 * (len(part.ids) - bit_total(part.codes)) * k // len(part.ids) + 1)
+        codes = to_codes(queries, self._bits)
+        distances, positions = _structure(part).index.search(codes, wanted, params=self._parameters())
+        real = positions >= 0
+        numbers = np.repeat(np.arange(len(queries), dtype=np.int32), wanted)[real.reshape(-1)]
+        rows = items_of(part, numbers, distances[real].astype(np.int32), positions[real].astype(np.int64))
+        short = np.flatnonzero(np.bincount(rows.queries, minlength=len(queries)) < min(k, part.total))
+        if not len(short):
+            return rows
+        exact = self._rest.nearest([part], queries[short], k, START)
+        keep = ~np.isin(rows.queries, short)
+        kept = Rows(rows.queries[keep], rows.distances[keep], rows.ids[keep])
+        return joined([kept, Rows(short.astype(np.int32)[exact.queries], exact.distances, exact.ids)])
+
+    def _parameters(self) -> Any:
+        faiss = faiss_module()
+        if self._kind is IndexKind.IVF:
+            return faiss.SearchParametersIVF(nprobe=self._effort)
+        return faiss.SearchParametersHNSW(efSearch=self._effort)
+
+
+def _mostly_allowed(part: Part) -> bool:
+    return 2 * bit_total(part.codes) > len(part.ids)
 
 
 def _structure(part: Part) -> FaissStructure:

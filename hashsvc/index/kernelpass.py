@@ -56,6 +56,7 @@ class ScanPass:
     """Compares every allowed code with every query, eight at a time."""
 
     name = "scan"
+    exact = True
 
     def __init__(self, functions: Functions, words: int) -> None:
         self.functions = functions
@@ -99,6 +100,7 @@ class GatherPass:
     """Copies the allowed items next to each other and scans those: for filters that few items pass."""
 
     name = "gather"
+    exact = True
 
     def __init__(self, scan: ScanPass) -> None:
         self._scan = scan
@@ -130,6 +132,7 @@ class TablesPass:
     """
 
     name = "tables"
+    exact = True
 
     def __init__(self, scan: ScanPass, budget: float) -> None:
         self._scan = scan

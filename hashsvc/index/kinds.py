@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hashsvc.domain.kinds import IndexKind
 from hashsvc.index.costs import costs_of
-from hashsvc.index.faisskinds import FlatPass, build_flat
+from hashsvc.index.faisskinds import ApproximatePass, FlatPass, build_flat, build_hnsw, build_ivf
 from hashsvc.index.kernel.compiled import functions
 from hashsvc.index.kernelpass import ScanPass
 from hashsvc.index.layout import word_count
@@ -23,26 +23,36 @@ if TYPE_CHECKING:
 AUTO_TABLES_FROM = 50_000
 
 
+BUILDERS = {IndexKind.FLAT: build_flat, IndexKind.IVF: build_ivf, IndexKind.HNSW: build_hnsw}
+
+
 def equipped(segment: Segment, kind: IndexKind) -> Segment:
     """The segment with what its kind searches by."""
     wants_tables = kind is IndexKind.TABLES or (kind is IndexKind.AUTO and segment.codes >= AUTO_TABLES_FROM)
     if wants_tables and segment.tables is None:
         segment = replace(segment, tables=build_tables(segment))
-    if kind is IndexKind.FLAT and segment.structure is None:
-        segment = replace(segment, structure=build_flat(segment))
+    if kind in BUILDERS and (segment.structure is None or segment.structure.kind is not kind):
+        segment = replace(segment, structure=BUILDERS[kind](segment))
     return segment
 
 
-def way_of(kind: IndexKind, bits: int) -> Pass:
-    """The pass of a kind; plain numpy where the kernel has not been compiled."""
+def exact_way(bits: int) -> Pass:
+    """The best exact pass there is: the planner over the compiled kernel, or plain numpy."""
     compiled = functions(word_count(bits))
-    if compiled is None or kind is IndexKind.REFERENCE:
-        reference = ReferencePass()
-        return FlatPass(bits, reference) if kind is IndexKind.FLAT else reference
-    scan = ScanPass(compiled, word_count(bits))
-    if kind is IndexKind.SCAN:
-        return scan
+    if compiled is None:
+        return ReferencePass()
+    return Planner(ScanPass(compiled, word_count(bits)), costs_of(compiled, word_count(bits)))
+
+
+def way_of(kind: IndexKind, bits: int) -> Pass:
+    """The pass of a kind; plain numpy in the place of the kernel where that has not been compiled."""
+    best = exact_way(bits)
+    if kind in {IndexKind.IVF, IndexKind.HNSW}:
+        return ApproximatePass(kind, bits, best)
     if kind is IndexKind.FLAT:
-        return FlatPass(bits, scan)
-    planner = Planner(scan, costs_of(compiled, word_count(bits)))
-    return planner.tables if kind is IndexKind.TABLES else planner
+        return FlatPass(bits, best)
+    if kind is IndexKind.REFERENCE:
+        return ReferencePass()
+    if isinstance(best, Planner) and kind is not IndexKind.AUTO:
+        return best.tables if kind is IndexKind.TABLES else best.scan
+    return best

@@ -15,8 +15,9 @@ from hashsvc.domain.kinds import IndexKind
 from hashsvc.errors import InvalidArgument
 from hashsvc.failpoints import reach
 from hashsvc.index.held import Held, hold
-from hashsvc.index.kinds import equipped, way_of
+from hashsvc.index.kinds import equipped, exact_way, way_of
 from hashsvc.index.layout import bit_total, to_words, word_count
+from hashsvc.index.memory import Memory
 from hashsvc.index.merging import chosen, fused
 from hashsvc.index.segment import build_segment
 from hashsvc.index.snapshot import load_snapshot, newest_snapshot
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from hashsvc.index.audit import Audit
+
 TAIL_ROWS = 8_192
+# Where nobody merges in the background, writers do it themselves from here on.
+MOST_SEGMENTS = 32
 
 
 class LiveIndex:
@@ -38,15 +43,19 @@ class LiveIndex:
         bits: code length.
         kind: how views search; see :class:`hashsvc.domain.kinds.IndexKind`.
         tail_rows: how many items the tail takes before it is frozen into a segment.
+        audit: samples the searches of approximate kinds.
 
     Raises:
         InvalidArgument: no legal code length.
     """
 
-    def __init__(self, bits: int, kind: IndexKind = IndexKind.AUTO, *, tail_rows: int = TAIL_ROWS) -> None:
+    def __init__(
+        self, bits: int, kind: IndexKind = IndexKind.AUTO, *, tail_rows: int = TAIL_ROWS, audit: Audit | None = None
+    ) -> None:
         self.bits = check_bits(bits)
         self.kind = kind
         self._tail_rows = tail_rows
+        self._audit = audit
         self._writing = threading.RLock()
         self._merging = threading.Lock()
         self._held: tuple[Held, ...] = ()
@@ -55,7 +64,7 @@ class LiveIndex:
         self._view = self._new_view()
 
     @classmethod
-    def from_snapshot(cls, folder: Path, kind: IndexKind = IndexKind.AUTO) -> LiveIndex:
+    def from_snapshot(cls, folder: Path, kind: IndexKind = IndexKind.AUTO, *, audit: Audit | None = None) -> LiveIndex:
         """The index of the newest snapshot under ``folder``, its segments mapped from the files.
 
         Raises:
@@ -63,7 +72,7 @@ class LiveIndex:
             Corrupt: the newest one is damaged; it was set aside, so the next call looks at the one before.
         """
         snapshot = load_snapshot(newest_snapshot(folder))
-        live = cls(snapshot.bits, kind)
+        live = cls(snapshot.bits, kind, audit=audit)
         with live._writing:
             live._held = tuple(hold(equipped(one.segment, kind), one.items, one.extras) for one in snapshot.held)
             live._watermark = snapshot.watermark
@@ -103,6 +112,8 @@ class LiveIndex:
             self._add(ids[keep], words[keep])
             self._watermark = watermark
             self._view = self._new_view()
+        if len(self._view.held) > MOST_SEGMENTS:
+            self.merge()
 
     def _checked(
         self, ids: NDArray[np.int64], codes: NDArray[np.uint8], deleted: NDArray[np.int64]
@@ -141,6 +152,10 @@ class LiveIndex:
             self._held = (*self._held, hold(equipped(build_segment(ids, words, self.bits), self.kind)))
         self._tail = Tail(word_count(self.bits), self._tail_rows)
 
+    def memory(self) -> Memory:
+        """What the newest view takes in memory."""
+        return self._view.memory()
+
     def merge(self, *, everything: bool = False) -> bool:
         """Fuse small segments, and those full of tombstones, into one; searches and writes go on meanwhile.
 
@@ -176,7 +191,16 @@ class LiveIndex:
         self._view = self._new_view()
 
     def _new_view(self) -> View:
-        return View(self.bits, self.kind, self._watermark, self._held, self._tail.part(), way_of(self.kind, self.bits))
+        return View(
+            self.bits,
+            self.kind,
+            self._watermark,
+            self._held,
+            self._tail.part(),
+            way_of(self.kind, self.bits),
+            exact_way(self.bits),
+            self._audit,
+        )
 
 
 def _gone(old: Held, now: Held | None) -> NDArray[np.int64]:

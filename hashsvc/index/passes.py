@@ -21,6 +21,11 @@ class Pass(Protocol):
         """The word for it in a plan."""
         ...
 
+    @property
+    def exact(self) -> bool:
+        """Whether a nearest search misses nothing."""
+        ...
+
     def nearest(self, parts: Sequence[Part], queries: NDArray[np.uint64], k: int, after: Cursor) -> Rows:
         """The k first items of each query beyond ``after``, in order of (query, distance, id)."""
         ...

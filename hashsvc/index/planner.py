@@ -47,22 +47,24 @@ class Planner:
     """Chooses among scan, gather and tables by measured costs; is itself a pass."""
 
     name = "auto"
+    exact = True
 
     def __init__(self, scan: ScanPass, costs: Costs) -> None:
         self._costs = costs
+        self.scan = scan
         self.tables = TablesPass(scan, TRIAL * costs.scan / costs.look)
-        self._ways: dict[str, Pass] = {"scan": scan, "gather": GatherPass(scan), "tables": self.tables}
+        self.ways: dict[str, Pass] = {"scan": scan, "gather": GatherPass(scan), "tables": self.tables}
 
     def nearest(self, parts: Sequence[Part], queries: NDArray[np.uint64], k: int, after: Cursor) -> Rows:
         """See :class:`hashsvc.index.passes.Pass`."""
         chosen = [min_of(self.nearest_costs(part, len(queries))) for part in parts]
-        found = [self._ways[way].nearest(some, queries, k, after) for way, some in _grouped(parts, chosen)]
+        found = [self.ways[way].nearest(some, queries, k, after) for way, some in _grouped(parts, chosen)]
         return found[0] if len(found) == 1 else nearest_of(joined(found), len(queries), k)
 
     def inside(self, parts: Sequence[Part], queries: NDArray[np.uint64], radius: int) -> Rows:
         """See :class:`hashsvc.index.passes.Pass`."""
         chosen = [min_of(self.inside_costs(part, len(queries), radius)) for part in parts]
-        found = [self._ways[way].inside(some, queries, radius) for way, some in _grouped(parts, chosen)]
+        found = [self.ways[way].inside(some, queries, radius) for way, some in _grouped(parts, chosen)]
         return found[0] if len(found) == 1 else ordered(joined(found))
 
     def nearest_costs(self, part: Part, queries: int) -> dict[str, float]:
@@ -87,9 +89,8 @@ class Planner:
         for number, part in enumerate(parts):
             costs = self.nearest_costs(part, queries) if radius is None else self.inside_costs(part, queries, radius)
             way = min_of(costs)
-            name = "tail" if part.segment is None else f"segment {number}"
             micro = {one: round(cost / 1e3, 1) for one, cost in costs.items()}
-            steps.append(Step(name, len(part.ids), part.total, way, micro, REASONS[way]))
+            steps.append(Step(part_name(number, part), len(part.ids), part.total, way, micro, REASONS[way]))
         return steps
 
     def _scan_costs(self, part: Part, queries: int) -> dict[str, float]:
@@ -106,6 +107,11 @@ REASONS = {
     "gather": "few items pass the filter: copying them out and comparing those costs least",
     "tables": "hash tables reach what is near by looking at few codes; a nearest search falls back to the scan",
 }
+
+
+def part_name(number: int, part: Part) -> str:
+    """What a plan calls a part."""
+    return "tail" if part.segment is None else f"segment {number}"
 
 
 def min_of(costs: dict[str, float]) -> str:

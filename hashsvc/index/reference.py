@@ -20,6 +20,7 @@ class ReferencePass:
     """Compares every allowed item with every query."""
 
     name = "reference"
+    exact = True
 
     def nearest(self, parts: Sequence[Part], queries: NDArray[np.uint64], k: int, after: Cursor) -> Rows:
         """The k first items of each query beyond ``after``, in order of (query, distance, id)."""

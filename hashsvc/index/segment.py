@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MIX = (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Segment:
     """Distinct codes with posting lists; arrays are read-only and may be mapped from a file.
 

@@ -1,7 +1,8 @@
 """Snapshots: a published index folder that never changes, with a manifest of checksums.
 
 Publish writes into a temporary folder, flushes the files, then the manifest, renames, flushes the parent folder, and
-keeps the newest two. Files of a segment that an earlier snapshot already holds are linked, not written again.
+keeps the newest two. A segment's files that an earlier snapshot holds are linked, not written again: a large index is
+published in the time its changes take. SQL stays the truth if the disk damages a file that two snapshots share.
 """
 
 from __future__ import annotations
@@ -13,25 +14,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from hashsvc.domain.kinds import IndexKind
 from hashsvc.errors import Corrupt, NotFound
 from hashsvc.failpoints import reach
 from hashsvc.index.durable import disk_errors, fsync_folder, write_durably
+from hashsvc.index.faisskinds import FaissStructure
 from hashsvc.index.held import Held, hold
 from hashsvc.index.layout import GROUP, frozen, set_places, word_count, words_at
 from hashsvc.index.manifest import NAME, Manifest, read_manifest, verify_files
 from hashsvc.index.segment import Segment, build_segment
+from hashsvc.index.tables import Tables
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hashsvc.index.view import View
 
+Home = dict[str, tuple[Path, list[Any]]]
+# Where a segment's files lie, by role, with their [sha256, size].
+_HOMES: WeakKeyDictionary[Segment, Home] = WeakKeyDictionary()
 KEPT = 2
 PARTIAL = ".partial-"
 DAMAGED = "damaged-"
+TABLES = {"cuts": np.int64, "bases": np.int64, "offsets": np.uint32, "entries": np.uint32}
 COLUMNS = {
     "blocks": np.uint64,
     "ids": np.int64,
@@ -101,7 +110,7 @@ def load_snapshot(folder: Path) -> Snapshot:
     except Corrupt:
         _set_aside(folder)
         raise
-    held = tuple(_load(folder, entry, manifest.bits) for entry in manifest.segments)
+    held = tuple(_load(folder, entry, manifest) for entry in manifest.segments)
     return Snapshot(manifest.bits, manifest.watermark, held, manifest.about)
 
 
@@ -143,31 +152,77 @@ def _all_held(view: View) -> list[Held]:
 
 
 def _write_segment(held: Held, draft: Path, number: int) -> tuple[dict[str, Any], dict[str, list[Any]]]:
-    files: dict[str, list[Any]] = {}
-    arrays = {role: getattr(held.segment, role) for role in COLUMNS}
-    if held.dead:
-        arrays |= {"living_items": held.items, "living_extras": held.extras}
+    segment, home = held.segment, _HOMES.setdefault(held.segment, {})
+    arrays = {role: getattr(segment, role) for role in COLUMNS}
+    if segment.tables is not None:
+        arrays |= {f"tables_{role}": getattr(segment.tables, role) for role in TABLES}
+    if segment.structure is not None:
+        arrays[f"faiss_{segment.structure.kind}"] = segment.structure.to_bytes()
+    files = {}
     for role, array in arrays.items():
         name = f"{number}-{role}.bin"
-        files[name] = _place(array, draft / name)
-    return {"number": number, "codes": held.segment.codes, "dead": held.dead}, files
+        files[name] = _link(home.get(role), draft / name) or _place(array, draft / name)
+        home[role] = (draft / name, files[name])
+    if held.dead:
+        for role, bitmap in (("items", held.items), ("extras", held.extras)):
+            files[f"{number}-living_{role}.bin"] = _place(bitmap, draft / f"{number}-living_{role}.bin")
+    kind = "" if segment.structure is None else str(segment.structure.kind)
+    entry = {"codes": segment.codes, "dead": held.dead, "tables": segment.tables is not None, "faiss": kind}
+    return {"number": number, **entry}, files
+
+
+def _link(known: tuple[Path, list[Any]] | None, path: Path) -> list[Any] | None:
+    """Give a file that another snapshot holds a second name; its [sha256, size], None when that cannot be."""
+    if known is None:
+        return None
+    try:
+        path.hardlink_to(known[0])
+    except OSError:
+        return None
+    return known[1]
 
 
 def _place(array: NDArray[Any], path: Path) -> list[Any]:
-    """Write an array's bytes."""
+    """Write an array's bytes; returns their [sha256, size]."""
     data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
     return [write_durably(path, data.data), data.nbytes]
 
 
-def _load(folder: Path, entry: Mapping[str, Any], bits: int) -> Held:
-    number = entry["number"]
+def _moved(view: View, draft: Path, final: Path) -> None:
+    """Remember where the files of a renamed draft lie now."""
+    for held in view.held:
+        home = _HOMES.get(held.segment, {})
+        for role, (path, known) in home.items():
+            if path.parent == draft:
+                home[role] = (final / path.name, known)
+
+
+def _load(folder: Path, entry: Mapping[str, Any], manifest: Manifest) -> Held:
+    number, bits = entry["number"], manifest.bits
     arrays: dict[str, Any] = {role: _map(folder / f"{number}-{role}.bin", kind) for role, kind in COLUMNS.items()}
     arrays["blocks"] = arrays["blocks"].reshape(-1, word_count(bits), GROUP)
+    if entry["tables"]:
+        arrays["tables"] = _load_tables(folder, number, entry["codes"])
+    if entry["faiss"]:
+        data = _map(folder / f"{number}-faiss_{entry['faiss']}.bin", np.uint8)
+        arrays["structure"] = FaissStructure.from_bytes(IndexKind(entry["faiss"]), data)
     segment = Segment(bits, **arrays)
+    prefix = f"{number}-"
+    _HOMES[segment] = {
+        name[len(prefix) : -len(".bin")]: (folder / name, known)
+        for name, known in manifest.files.items()
+        if name.startswith(prefix) and not name.startswith(f"{prefix}living_")
+    }
     if not entry["dead"]:
         return hold(segment)
     living = [_map(folder / f"{number}-living_{role}.bin", np.uint64) for role in ("items", "extras")]
     return hold(segment, *living)
+
+
+def _load_tables(folder: Path, number: int, codes: int) -> Tables:
+    columns = {role: _map(folder / f"{number}-tables_{role}.bin", kind) for role, kind in TABLES.items()}
+    cuts, entries = columns["cuts"].reshape(-1, 3), columns["entries"].reshape(-1, codes)
+    return Tables(cuts, columns["bases"], columns["offsets"], entries)
 
 
 def _map(path: Path, kind: Any) -> NDArray[Any]:

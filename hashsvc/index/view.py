@@ -12,16 +12,24 @@ from hashsvc.codes import check_codes
 from hashsvc.domain.neighbours import Neighbours
 from hashsvc.errors import FailedPrecondition, InvalidArgument
 from hashsvc.index.allowed import ItemBitmap, by_bitmap, by_ids, check_ids, segment_ordinals
+from hashsvc.index.faisskinds import ApproximatePass
+from hashsvc.index.kernel.compiled import failure
 from hashsvc.index.layout import GROUP, bit_total, to_words
+from hashsvc.index.memory import Memory, memory_of
+from hashsvc.index.planner import Planner, Step, part_name
+from hashsvc.index.reference import ReferencePass
 from hashsvc.index.rows import START, Cursor, as_neighbours
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hashsvc.domain.kinds import IndexKind
+    from hashsvc.index.audit import Audit
     from hashsvc.index.held import Held
     from hashsvc.index.part import Part
     from hashsvc.index.passes import Pass
+
+CHOSEN = "the collection chose this kind"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +42,9 @@ class View:
         watermark: every write up to this sequence number is in it, and none beyond.
         held: the segments with their tombstones.
         tail: the live part.
+        way: the kind's own pass.
+        exactly: the best exact pass.
+        audit: samples the searches of approximate kinds.
     """
 
     bits: int
@@ -42,6 +53,8 @@ class View:
     held: tuple[Held, ...]
     tail: Part
     way: Pass
+    exactly: Pass
+    audit: Audit | None = None
 
     @property
     def items(self) -> int:
@@ -65,6 +78,8 @@ class View:
         allowed: NDArray[np.int64] | ItemBitmap | None = None,
         *,
         after: tuple[int, int] | None = None,
+        effort: int | None = None,
+        exact: bool = False,
     ) -> Neighbours:
         """The k nearest items of each query.
 
@@ -73,15 +88,48 @@ class View:
             k: how many; fewer come back only when fewer exist.
             allowed: only these items may answer: their ids, or a bitmap over this view's ordinals.
             after: (distance, id) at which the page before ended; the answer goes on behind it, through ties.
+            effort: of an approximate kind: lists looked at (IVF), candidates kept (HNSW); others ignore it.
+            exact: answer exactly whatever the kind.
 
         Raises:
-            InvalidArgument: wrong shape of the queries, k < 1.
+            InvalidArgument: wrong shape of the queries, k < 1, effort < 1.
+            FailedPrecondition: the bitmap belongs to another view.
         """
         if k < 1:
             raise InvalidArgument(f"k must be at least 1, not {k}", field="k")
-        words = self._words(queries)
+        if effort is not None and effort < 1:
+            raise InvalidArgument(f"effort must be at least 1, not {effort}", field="effort")
+        words, parts = self._words(queries), self._parts(allowed)
         cursor = START if after is None else Cursor(*after)
-        return as_neighbours(self.way.nearest(self._parts(allowed), words, k, cursor), len(queries))
+        way = self.exactly if exact else self.way
+        if isinstance(way, ApproximatePass) and effort is not None:
+            way = way.at(effort)
+        found = as_neighbours(way.nearest(parts, words, k, cursor), len(queries), exact=way.exact)
+        if not way.exact and self.audit is not None and self.audit.chosen():
+            truth = self.exactly.nearest(parts, words, k, cursor)
+            self.audit.record(found, as_neighbours(truth, len(queries)))
+        return found
+
+    def explain(
+        self,
+        queries: int = 1,
+        *,
+        radius: int | None = None,
+        allowed: NDArray[np.int64] | ItemBitmap | None = None,
+    ) -> list[Step]:
+        """How a query would be answered, part by part; ``radius`` None stands for a nearest search."""
+        parts = self._parts(allowed)
+        if isinstance(self.way, Planner):
+            return self.way.steps(parts, queries, radius)
+        reason = f"the collection chose it; {failure()}" if isinstance(self.way, ReferencePass) else CHOSEN
+        return [
+            Step(part_name(number, part), len(part.ids), part.total, self.way.name, {}, reason)
+            for number, part in enumerate(parts)
+        ]
+
+    def memory(self) -> Memory:
+        """What it takes in memory."""
+        return memory_of(self)
 
     def within(
         self, queries: NDArray[np.uint8], radius: int, allowed: NDArray[np.int64] | ItemBitmap | None = None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hashsvc.domain.collections import Collection
 from hashsvc.domain.items import Item
-from hashsvc.domain.jobs import DeadLetter, Job, JobKind, Unit
+from hashsvc.domain.jobs import DeadLetter, Job, JobKind, JobState, Unit
 from hashsvc.errors import FailedPrecondition
 from hashsvc.ingest.prepare import TWICE
 from hashsvc.ingest.spec import IngestSpec
@@ -27,12 +27,18 @@ class Preview:
 
 
 def plan(catalog: Catalog, collection: Collection, spec: IngestSpec, *, request_id: str = "") -> Job:
-    """Create an ingest job with its units in the manifest.
+    """Create an ingest job with its units in the manifest, or find the unfinished one that was asked the same.
+
+    Without a ``request_id``, a job of this collection with this very spec that is planned and not final is given back:
+    what it has done is not done again.
 
     Raises:
         NotFound: there is nothing at a source.
         InvalidArgument: a source is of no known format, or has not the columns that were asked for.
     """
+    held = None if request_id else _unfinished(catalog, collection, spec)
+    if held is not None:
+        return held
     sources = spec.open(collection)
     try:
         for source in sources:
@@ -41,6 +47,15 @@ def plan(catalog: Catalog, collection: Collection, spec: IngestSpec, *, request_
         return job if job.units else plan_units(catalog, job, sources, spec)
     finally:
         close(sources)
+
+
+def _unfinished(catalog: Catalog, collection: Collection, spec: IngestSpec) -> Job | None:
+    asked = spec.as_json()
+    for job in catalog.jobs.list():
+        same = job.kind is JobKind.INGEST and job.collection == collection.name and dict(job.spec) == asked
+        if same and job.state in {JobState.PLANNED, JobState.RUNNING} and job.units_done < job.units:
+            return job
+    return None
 
 
 def plan_units(catalog: Catalog, job: Job, sources: Sequence[Source], spec: IngestSpec) -> Job:

@@ -277,6 +277,20 @@ def test_a_source_that_changed_fails_its_unit(place: Workplace) -> None:
         run_all(place.bench(spec), job)
 
 
+def test_asking_again_goes_on_with_what_was_left(place: Workplace) -> None:
+    spec = IngestSpec((str(write_rows(place.folder / "rows.jsonl", 100)),), rows=10)
+    first = ingest.plan(place.catalog, place.collection, spec)
+    bench = place.bench(spec)
+    for unit in place.catalog.jobs.units(first)[:4]:
+        ingest.run_unit(bench, unit)
+    again = ingest.plan(place.catalog, place.collection, spec)
+    assert (again.id, again.units_done) == (first.id, 4)
+    other = ingest.plan(place.catalog, place.collection, IngestSpec(spec.sources, rows=20))
+    assert other.id != first.id
+    settled(place, run_all(bench, again))
+    assert ingest.plan(place.catalog, place.collection, spec).id not in {first.id, other.id}
+
+
 def test_repeated_requests_make_one_job(place: Workplace) -> None:
     spec = IngestSpec((str(write_rows(place.folder / "rows.jsonl", 30)),), rows=10)
     first = ingest.plan(place.catalog, place.collection, spec, request_id="once")

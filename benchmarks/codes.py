@@ -155,7 +155,7 @@ class Seed:
     two_stage: dict[str, float]
 
 
-def one_seed(run: Run, bits: int, seed: int, model: str, html: Path | None) -> tuple[Seed, Fitted]:
+def one_seed(run: Run, bits: int, seed: int, model: str) -> tuple[Seed, Fitted]:
     """Train, encode and score; the floors are scored with the first seed only (ITQ with every one)."""
     started = time.monotonic()
     fitted = fit(run.data.contents, kind=run.data.kind, bits=bits, model=model, seed=seed)
@@ -179,8 +179,6 @@ def one_seed(run: Run, bits: int, seed: int, model: str, html: Path | None) -> t
     if seed == 0 and "tfidf" in run.floats:
         listed = score_reranked(kept.query_codes, kept.codes, run.floats["tfidf"], run.truth, short=SHORT)
         outcome.two_stage[f"shortlist_{SHORT}_tfidf_p_at_100"] = (listed.precision or 0.0) * run.answered
-    if html is not None:
-        page(run, fitted, html)
     return outcome, fitted
 
 
@@ -191,10 +189,14 @@ def trained_name(fitted: Fitted) -> str:
     return next(name for name in fitted.candidates if not MODELS[name].floor)
 
 
-def page(run: Run, fitted: Fitted, path: Path) -> None:
-    """Write the report of the kept code."""
+def page(run: Run, fitted: Fitted, path: Path, lengths: Sequence[int]) -> None:
+    """Write the report of the kept code, beside everything fitted with it, at its own and at further lengths."""
     data = run.data
-    others: Sequence[Encoder] = [one for one in fitted.candidates.values() if one is not fitted.encoder]
+    model = str(fitted.report["model"])
+    others: list[Encoder] = [one for one in fitted.candidates.values() if one is not fitted.encoder]
+    for bits in lengths:
+        say(f"fitting {model} and the floors at {bits} bits for the page")
+        others += fit(data.contents, kind=data.kind, bits=bits, model=model).candidates.values()
     material = Material(
         data.name,
         data.kind,
@@ -281,6 +283,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--model", default="auto", help="a model of the registry; auto keeps the best without labels")
     parser.add_argument("--html", type=Path, help="write the report of the first seed here")
+    parser.add_argument("--lengths", type=int, nargs="*", default=[], help="further code lengths on that page")
     parser.add_argument("--json", action="store_true", help="only the JSON line on stdout")
     asked = parser.parse_args()
     try:
@@ -292,11 +295,13 @@ def main() -> int:
     say(f"{asked.dataset}: {run.truth.items} items, {run.truth.queries} queries; float {rounded(floats)}")
     seeds = []
     for number in range(asked.seeds):
-        seed, fitted = one_seed(run, asked.bits, number, asked.model, asked.html if number == 0 else None)
+        seed, fitted = one_seed(run, asked.bits, number, asked.model)
         seeds.append(seed)
         say(f"seed {number}: {fitted.report['why']}; {seed.seconds:.1f} s")
         for name, scores in seed.scores.items():
             say(f"  {name:12} {rounded(scores)}")
+        if asked.html is not None and number == 0:
+            page(run, fitted, asked.html, asked.lengths)
     print(json.dumps(summary(run, asked.bits, seeds, floats)))
     return 0
 

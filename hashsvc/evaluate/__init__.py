@@ -5,6 +5,7 @@ from __future__ import annotations
 from hashsvc.evaluate.coding import Coded, code, cosine, euclidean
 from hashsvc.evaluate.distances import nearest
 from hashsvc.evaluate.evaluation import evaluate
+from hashsvc.evaluate.floors import fit_floors
 from hashsvc.evaluate.health import bit_health
 from hashsvc.evaluate.material import Material, held_back
 from hashsvc.evaluate.measure import Truth, score_codes, score_distances, score_reranked
@@ -18,6 +19,7 @@ __all__ = [
     "cosine",
     "euclidean",
     "evaluate",
+    "fit_floors",
     "held_back",
     "nearest",
     "score_codes",

@@ -12,6 +12,7 @@ from hashsvc.domain.kinds import Kind
 from hashsvc.domain.quality import Column, Evaluation, Gallery, Ranked, Shown
 from hashsvc.evaluate.coding import Coded, Decoder, code, euclidean
 from hashsvc.evaluate.distances import nearest
+from hashsvc.evaluate.floors import fit_floors
 from hashsvc.evaluate.health import bit_health
 from hashsvc.evaluate.measure import NEIGHBOURS, Truth, score_codes, score_distances, score_reranked
 from hashsvc.evaluate.plane import plane
@@ -30,7 +31,7 @@ def evaluate(
     encoder: Encoder,
     material: Material,
     *,
-    floors: Sequence[Encoder] = (),
+    floors: Sequence[Encoder] | None = None,
     floats: Mapping[str, Distances] | None = None,
     k: int = 100,
     depth: int = 1000,
@@ -43,7 +44,8 @@ def evaluate(
     Args:
         encoder: the evaluated one.
         material: what it is asked.
-        floors: other encoders of the same kind, of any length; scored in the same three columns.
+        floors: other encoders of the same kind, of any length, scored in the same columns; by default the linear
+            floors at the encoder's own length, fitted on the collection.
         floats: further float orders by name, for the reader and, the first of them, for recall@10; by default the
             Euclidean order of the encoder's own float features.
         k: the k of P@k, at most the size of the collection.
@@ -63,6 +65,9 @@ def evaluate(
     on_stage(f"scoring {encoder.model}")
     scores, spread = score_codes(own.query_codes, own.codes, truth)
     ranked = [Ranked(encoder.model, encoder.spec.bits, Column.SYMMETRIC, scores), *_further(own, truth, oversample)]
+    if floors is None:
+        on_stage(f"fitting floors at {encoder.spec.bits} bits")
+        floors = fit_floors(material, [encoder.spec.bits], encoder)
     for floor in floors:
         on_stage(f"scoring {floor.model} at {floor.spec.bits} bits")
         ranked += _rows(code(floor, *decoder.sides(floor)), truth, oversample)

@@ -77,6 +77,7 @@ def test_without_labels_float_neighbours_stand_in(material: Material, fitted: Fi
     bare = Material(material.title, material.kind, material.contents, material.queries)
     evaluation = evaluate(fitted.encoder, bare, pictures=False)
     own = evaluation.score("itq", 32)
+    assert {row.method for row in evaluation.ranked} == {"itq", "pca_sign", "lsh", "itq features"}
     assert evaluation.related_by == "float neighbours"
     assert own is not None
     assert own.precision is None

@@ -32,6 +32,7 @@ def evaluate_collection(
     k: int = 100,
     oversample: int = 4,
     lengths: Sequence[int] = (),
+    pictures: bool = False,
     on_stage: OnStage = lambda _stage: None,
 ) -> Evaluation:
     """Measure how well a collection's codes find what belongs together, beside floors fitted on the same items.
@@ -45,6 +46,7 @@ def evaluate_collection(
         k: the k of P@k.
         oversample: length of the short-list that is re-ranked, in multiples of the items wanted.
         lengths: further code lengths of the floors; the collection's own is always among them.
+        pictures: whether to make the 2-D picture and the galleries of a report.
         on_stage: told what is being measured.
 
     Raises:
@@ -71,6 +73,7 @@ def evaluate_collection(
         floors=_floors(material, sorted({collection.bits, *lengths}), on_stage),
         k=k,
         oversample=oversample,
+        pictures=pictures,
         on_stage=on_stage,
     )
 

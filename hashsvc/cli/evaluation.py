@@ -55,6 +55,7 @@ def evaluate(
             k=k,
             oversample=oversample,
             lengths=bits or (),
+            pictures=html is not None,
             on_stage=tell,
         )
     document = found.document()

@@ -14,6 +14,7 @@ from typer.exceptions import TyperException
 
 from hashsvc import __version__
 from hashsvc.cli import (
+    backup,
     collections,
     encoders,
     evaluation,
@@ -44,7 +45,9 @@ def program() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     tree.callback(invoke_without_command=True)(_options)
-    for room in (demo, training, evaluation, encoders, collections, ingest, items, search, jobs, processes, verifying):
+    for room in (demo, training, evaluation, encoders, collections, ingest, items, search, jobs, processes):
+        room.register(tree)
+    for room in (verifying, backup):
         room.register(tree)
     return tree
 

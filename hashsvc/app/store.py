@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 import time
 from functools import partial
@@ -471,6 +472,14 @@ class Store:
                 follower.catch_up()
             follower.merge()
             follower.publish(least=SNAPSHOT_CHANGES)
+
+    def rebuild(self, name: str) -> None:
+        """Make the live index of a collection anew from SQL, and one snapshot of it in place of all others."""
+        self._check_owner()
+        collection = self.collection(name)
+        self._forget(collection)
+        shutil.rmtree(self.layout.snapshots / str(collection.id), ignore_errors=True)
+        self._follower(collection).publish(least=0)
 
     def warm(self) -> None:
         """Load every live index and the encoder of every collection, so that no request has to."""

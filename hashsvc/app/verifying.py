@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hashsvc.codes import hamming
-from hashsvc.domain.kinds import ContentMode
+from hashsvc.domain.kinds import ContentMode, IndexKind
 from hashsvc.errors import HashsvcError, NotFound
-from hashsvc.index import load_snapshot, newest_snapshot
+from hashsvc.index import LiveIndex, load_snapshot, newest_snapshot
 
 if TYPE_CHECKING:
     from hashsvc.app.store import Store
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     OnChecked = Callable[[int, int], None]
 
 PAGE = 500
+LOG_ROWS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Verified:
         codes: of them, items whose code was computed again.
         snapshots: snapshots whose files were compared with their checksums.
         findings: empty when all is well.
+        digests: sha256 over key, content hash, code and metadata of every item, by collection.
     """
 
     encoders: int
@@ -50,6 +52,7 @@ class Verified:
     codes: int
     snapshots: int
     findings: tuple[Finding, ...]
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Count:
@@ -81,8 +84,12 @@ def verify(store: Store, *, on_checked: OnChecked = lambda _done, _total: None) 
         for page in _pages(store, collection):
             _check_items(store, collection, page, count)
             on_checked(count.items, total)
+        _check_index(store, collection, count)
         _check_snapshot(store, collection, count)
-    return Verified(count.encoders, count.items, count.contents, count.codes, count.snapshots, tuple(count.findings))
+    digests = {collection.name: store.catalog.items.digest(collection) for collection in collections}
+    return Verified(
+        count.encoders, count.items, count.contents, count.codes, count.snapshots, tuple(count.findings), digests
+    )
 
 
 def _check_encoders(store: Store, count: _Count) -> None:
@@ -134,6 +141,21 @@ def _check_codes(store: Store, collection: Collection, held: list[tuple[StoredIt
                 f"(it was computed on {collection.path or 'an unknown path'})",
             )
     count.codes += len(held)
+
+
+def _check_index(store: Store, collection: Collection, count: _Count) -> None:
+    """An index followed along the whole log holds what the items table holds, and the counter row says how much."""
+    live, more = LiveIndex(collection.bits, IndexKind.REFERENCE), True
+    while more:
+        part = store.catalog.items.changes(collection, live.watermark, LOG_ROWS)
+        live.apply(part.upsert_ids, part.upsert_codes, part.deleted_ids, part.watermark)
+        more = part.more
+    counted = store.collection(collection.name)
+    if live.watermark == counted.watermark and live.view().items != counted.items:
+        count.found(
+            f"collection {collection.name}, sequence log",
+            f"it leads to {live.view().items:,} items, the catalog counts {counted.items:,}",
+        )
 
 
 def _check_snapshot(store: Store, collection: Collection, count: _Count) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 from hashsvc.catalog import requests
 from hashsvc.catalog.collections import Collections
 from hashsvc.catalog.database import Database
+from hashsvc.catalog.dump import dump, load
 from hashsvc.catalog.encoders import Encoders
 from hashsvc.catalog.grouping import Writers
 from hashsvc.catalog.items import Items
@@ -32,6 +35,22 @@ class Catalog:
         """Drop stored acknowledgements older than this; how many. A request_id that is repeated later counts as new."""
         with self.database.writing() as connection:
             return requests.forget(connection, datetime.now(UTC) - older)
+
+    def dump(self, folder: Path) -> dict[str, Any]:
+        """Write every table into a folder; see :func:`hashsvc.catalog.dump.dump`."""
+        return dump(self.database, folder)
+
+    def load(self, folder: Path, known: dict[str, Any]) -> None:
+        """Fill this empty catalog from a folder; see :func:`hashsvc.catalog.dump.load`."""
+        load(self.database, folder, known)
+
+    def purge(self) -> None:
+        """Overwrite what was deleted: after this its bytes are in no file of the database.
+
+        Takes time in proportion to the catalog, and on PostgreSQL keeps readers of a table waiting while it is
+        rewritten. Acknowledgements and tombstones hold nothing of an item.
+        """
+        self.database.purge()
 
     def close(self) -> None:
         """Let go of everything owned and of every connection."""

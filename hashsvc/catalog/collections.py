@@ -50,7 +50,7 @@ class Collections:
     def list(self) -> builtins.list[Collection]:
         """Every collection, by name."""
         with self._database.reading() as connection:
-            return [_collection(row) for row in connection.execute(select(collections).order_by(collections.c.name))]
+            return every(connection)
 
     def update(
         self,
@@ -87,6 +87,11 @@ class Collections:
             for table in (items, attributes, tombstones, displaced, requests):
                 connection.execute(delete(table).where(table.c.collection == number))
             connection.execute(delete(collections).where(collections.c.id == number))
+
+
+def every(connection: Connection) -> list[Collection]:
+    """Every collection, by name."""
+    return [_collection(row) for row in connection.execute(select(collections).order_by(collections.c.name))]
 
 
 def held(connection: Connection, number: int) -> Collection:

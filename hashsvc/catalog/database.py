@@ -91,6 +91,17 @@ class Database:
         listed = func.json_each(json.dumps(list(values))).table_valued("value")
         return column.in_(select(listed.c.value))
 
+    def purge(self) -> None:
+        """Leave nothing of deleted rows in the database's files."""
+        with translated(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            if self.dialect == SQLITE:
+                # Deleted content is overwritten as it goes (secure_delete); the write-ahead log still has it.
+                busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar()
+                if busy:
+                    raise Unavailable("the catalog is being read: purge again", retry_after=1.0)
+            else:
+                connection.exec_driver_sql("VACUUM FULL")
+
     def close(self) -> None:
         """Let go of every connection."""
         self.engine.dispose()

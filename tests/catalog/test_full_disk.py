@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
@@ -61,7 +61,7 @@ def survives(catalog: Catalog, held: Collection, folder: Path) -> None:
     catalog.items.write(held, [row(f"k{i}") for i in range(50)])
     job = catalog.jobs.plan(catalog.jobs.create(JobKind.INGEST, "things", {}), [{}])
     digest = catalog.items.digest(held)
-    sites = {
+    sites: dict[str, Callable[[], object]] = {
         "many rows": lambda: catalog.items.write(held, [big(f"many{i}") for i in range(300)]),
         "one row": lambda: [catalog.items.write(held, [big(f"one{i}")]) for i in range(300)],
         "deletes": lambda: [catalog.items.write(held, [big("gone")], ["gone"]) for _ in range(300)],
@@ -98,7 +98,7 @@ def test_postgresql_on_a_full_disk(small: Path, cluster: Cluster) -> None:
     for folder in (small, *small.parents[:3]):
         folder.chmod(folder.stat().st_mode | 0o711)
     with psycopg.connect(cluster.url().replace("+psycopg", "", 1), autocommit=True) as connection:
-        connection.execute(f"CREATE TABLESPACE small LOCATION '{small}'")  # type: ignore[arg-type]
+        connection.execute(f"CREATE TABLESPACE small LOCATION '{small}'")
         connection.execute("CREATE DATABASE small TABLESPACE small STRATEGY file_copy")
     url = cluster.url("small")
     try:

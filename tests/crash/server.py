@@ -9,11 +9,11 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from hashsvc import worker
 from hashsvc.app import following, open_store
 from hashsvc.app.work import flows
-from hashsvc.domain.kinds import IndexKind
 from hashsvc.errors import HashsvcError
 from hashsvc.failpoints import arm
 from hashsvc.index import LiveIndex
@@ -30,8 +30,8 @@ LEASE_S = 1.0
 class SmallTail(LiveIndex):
     """A live index that freezes, and so merges, often."""
 
-    def __init__(self, bits: int, kind: IndexKind = IndexKind.AUTO, *, tail_rows: int = TAIL_ROWS) -> None:
-        super().__init__(bits, kind, tail_rows=tail_rows)
+    def __init__(self, *shape: Any, **more: Any) -> None:
+        super().__init__(*shape, **{"tail_rows": TAIL_ROWS, **more})
 
 
 def kill_at(turn: int) -> Callable[[], None]:

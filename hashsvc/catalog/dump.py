@@ -1,0 +1,152 @@
+"""The whole catalog as files of JSON lines, one a table: the same from SQLite and PostgreSQL, and into either.
+
+Binary values are base64 text. A dump is one state of the database, however busy it is meanwhile.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Column, Connection, LargeBinary, Table, func, insert, select, update
+
+from hashsvc.catalog.bulk import store_attributes, store_items
+from hashsvc.catalog.collections import every
+from hashsvc.catalog.database import POSTGRESQL
+from hashsvc.catalog.log import digest
+from hashsvc.catalog.tables import HEAD, Moment, attributes, collections, items, jobs, metadata, owners, units
+from hashsvc.domain.kinds import ContentMode
+from hashsvc.errors import Corrupt, FailedPrecondition
+
+if TYPE_CHECKING:
+    from hashsvc.catalog.database import Database
+
+ROWS = 5_000
+SUFFIX = ".jsonl"
+BLOBS = "blobs.txt"
+TABLES = tuple(table for table in metadata.sorted_tables if table is not owners)
+
+
+def dump(database: Database, folder: Path) -> dict[str, Any]:
+    """Write every table into a folder, on disk when this returns; what :func:`load` needs to know of it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with database.reading() as connection:
+        tables = {table.name: _write(connection, table, folder / f"{table.name}{SUFFIX}") for table in TABLES}
+        digests = {held.name: digest(connection, held) for held in every(connection)}
+        _write_names(connection, folder / BLOBS)
+    return {"schema": HEAD, "tables": tables, "digests": digests}
+
+
+def blobs_of(folder: Path) -> Iterator[str]:
+    """Names of the blobs that the items of a dump need, each once."""
+    with (folder / BLOBS).open() as file:
+        for line in file:
+            yield line.strip()
+
+
+def load(database: Database, folder: Path, known: dict[str, Any]) -> None:
+    """Fill an empty catalog from a folder, in one transaction.
+
+    Args:
+        database: migrated and empty.
+        folder: what :func:`dump` wrote.
+        known: what it returned.
+
+    Raises:
+        FailedPrecondition: the catalog holds something already, or the dump is of another schema.
+        Corrupt: a file is not what was written; nothing was stored.
+    """
+    if known["schema"] != HEAD:
+        raise FailedPrecondition(f"the backup is of schema {known['schema']}, this version of hashsvc needs {HEAD}")
+    for table in TABLES:
+        _verify(folder / f"{table.name}{SUFFIX}", known["tables"][table.name]["sha256"])
+    with database.writing() as connection:
+        for table in TABLES:
+            if connection.execute(select(func.count()).select_from(table)).scalar_one():
+                raise FailedPrecondition("the store holds something already: restore into a new one")
+        for table in TABLES:
+            _read(database, connection, table, folder / f"{table.name}{SUFFIX}")
+        # Whoever worked on a job is not here.
+        for leased in (jobs, units):
+            connection.execute(update(leased).values(worker="", lease_until=0.0))
+
+
+def _write(connection: Connection, table: Table, path: Path) -> dict[str, Any]:
+    count, total = 0, hashlib.sha256()
+    rows = connection.execution_options(yield_per=ROWS).execute(select(table))
+    with path.open("wb") as file:
+        for row in rows:
+            line = json.dumps([_plain(value) for value in row], ensure_ascii=False).encode() + b"\n"
+            file.write(line)
+            total.update(line)
+            count += 1
+        file.flush()
+        os.fsync(file.fileno())
+    return {"rows": count, "sha256": total.hexdigest()}
+
+
+def _write_names(connection: Connection, path: Path) -> None:
+    kept = collections.c.content == str(ContentMode.BYTES)
+    query = select(items.c.content_hash).join(collections, collections.c.id == items.c.collection).where(kept)
+    with path.open("w") as file:
+        for (name,) in connection.execution_options(yield_per=ROWS).execute(query.distinct()):
+            file.write(f"{name.hex()}\n")
+
+
+def _verify(path: Path, wanted: str) -> None:
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except FileNotFoundError:
+        found = "missing"
+    if found != wanted:
+        raise Corrupt(f"{path} is not what the backup wrote: use another backup")
+
+
+def _read(database: Database, connection: Connection, table: Table, path: Path) -> None:
+    for batch in _batches(path, [_reader(column) for column in table.c]):
+        if table is items:
+            store_items(database, connection, batch)
+        elif table is attributes:
+            store_attributes(database, connection, batch)
+        else:
+            names = [column.name for column in table.c]
+            connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in batch])
+    serial = table.c.get("id")
+    if database.dialect == POSTGRESQL and serial is not None and serial is table.autoincrement_column:
+        highest = select(func.coalesce(func.max(serial), 0) + 1).scalar_subquery()
+        name = func.pg_get_serial_sequence(table.name, serial.name)
+        connection.execute(select(func.setval(name, highest, False)))
+
+
+def _batches(path: Path, readers: list[Any]) -> Iterator[list[tuple[Any, ...]]]:
+    batch: list[tuple[Any, ...]] = []
+    with path.open("rb") as file:
+        for line in file:
+            values = json.loads(line)
+            batch.append(tuple(read(value) for read, value in zip(readers, values, strict=True)))
+            if len(batch) == ROWS:
+                yield batch
+                batch = []
+    if batch:
+        yield batch
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _reader(column: Column[Any]) -> Any:
+    if isinstance(column.type, LargeBinary):
+        return lambda text: None if text is None else base64.b64decode(text)
+    if isinstance(column.type, Moment):
+        return lambda text: None if text is None else datetime.fromisoformat(text)
+    return lambda value: value

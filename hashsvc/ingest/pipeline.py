@@ -7,14 +7,21 @@ most the job's rows and bytes.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from hashsvc.domain.jobs import Counts, Unit
+from hashsvc.errors import Aborted, Unavailable
 from hashsvc.ingest.line import Clock, Line
 from hashsvc.ingest.prepare import decode_each
 from hashsvc.ingest.unit import Batch, Bench, compare, encoded, read, store
+
+TRIES = 5
+PAUSE_S = 0.2
+In = TypeVar("In")
+Out = TypeVar("Out")
 
 if TYPE_CHECKING:
     from hashsvc.encoders.contract import Decoded
@@ -47,14 +54,31 @@ def run_units(
     decoder = decode or (partial(decode_each, encoder) if encoder is not None else _nothing)
     line = Line(
         {
-            "read": lambda unit: compare(bench, read(bench, unit)),
+            "read": patient(lambda unit: compare(bench, read(bench, unit))),
             "decode": partial(_decode, decoder),
             "encode": partial(encoded, bench),
-            "store": lambda batch: (batch.unit, store(bench, batch)),
+            "store": patient(lambda batch: (batch.unit, store(bench, batch))),
         },
         clocks={} if clocks is None else clocks,
     )
     return line.run(units, stop)
+
+
+def patient(step: Callable[[In], Out], tries: int = TRIES) -> Callable[[In], Out]:
+    """``step``, tried again after a pause while a source or the database does not answer, or another's write won.
+
+    Both steps that use it may be repeated: nothing is stored before their last moment, and then all of it.
+    """
+
+    def trying(value: In) -> Out:
+        for attempt in range(tries - 1):
+            try:
+                return step(value)
+            except (Unavailable, Aborted) as error:
+                time.sleep(error.retry_after or PAUSE_S * 2**attempt)
+        return step(value)
+
+    return trying
 
 
 def _decode(decode: Decode, batch: Batch) -> Batch:

@@ -15,6 +15,7 @@ from hashsvc.domain.collections import Collection
 from hashsvc.domain.items import Item
 from hashsvc.domain.jobs import Counts, DeadLetter, Unit
 from hashsvc.domain.kinds import ContentMode
+from hashsvc.errors import Unavailable
 from hashsvc.failpoints import reach
 from hashsvc.ingest.prepare import TWICE, Checked, check, decode_each, encode, keep
 from hashsvc.readers import Source
@@ -74,13 +75,16 @@ def read(bench: Bench, unit: Unit) -> Batch:
     source = bench.sources[int(unit.spec["source"])]
     batch = Batch(unit, [], [])
     taken = frozenset(unit.spec.get("taken", ()))
-    for row in islice(source.read(dict(unit.spec)), unit.spec.get("limit")):
-        if isinstance(row, Item) and row.key in taken:
-            batch.letters.append(_letter(source, row, unit, f"key {row.key!r} {TWICE}: give each item its own"))
-        elif isinstance(row, Item):
-            batch.items.append(row)
-        else:
-            batch.letters.append(replace(row, unit=unit.number))
+    try:
+        for row in islice(source.read(dict(unit.spec)), unit.spec.get("limit")):
+            if isinstance(row, Item) and row.key in taken:
+                batch.letters.append(_letter(source, row, unit, f"key {row.key!r} {TWICE}: give each item its own"))
+            elif isinstance(row, Item):
+                batch.items.append(row)
+            else:
+                batch.letters.append(replace(row, unit=unit.number))
+    except OSError as error:
+        raise Unavailable(f"{source.location} cannot be read: {error}") from error
     return batch
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from hashsvc import ingest
-from hashsvc.domain.jobs import Counts, Job
-from hashsvc.errors import Aborted, Cancelled, FailedPrecondition
+from hashsvc.domain.items import Item
+from hashsvc.domain.jobs import Counts, DeadLetter, Job
+from hashsvc.errors import Aborted, Cancelled, FailedPrecondition, Unavailable
 from hashsvc.ingest import IngestSpec
 from hashsvc.ingest.line import Clock
+from hashsvc.readers import Source, Spec
 from hashsvc.runners import inline
 from hashsvc.runners.lease import Lease
 from hashsvc.runners.progress import Progress
@@ -100,6 +104,37 @@ def test_a_failing_unit_raises_after_what_was_committed(place: Workplace) -> Non
     with Lease(place.catalog, job.id, "me") as lease, pytest.raises(FailedPrecondition, match="changed since"):
         inline.run(job, place.bench(spec), lease)
     assert place.catalog.jobs.get(job).units_done == 1
+
+
+class Shaky:
+    """A source on a network that fails now and then."""
+
+    def __init__(self, inner: Source, failures: int) -> None:
+        self.inner = inner
+        self.failures = failures
+        self.location = inner.location
+
+    def read(self, spec: Spec) -> Iterator[Item | DeadLetter]:
+        if self.failures:
+            self.failures -= 1
+            raise OSError("the network is away")
+        return self.inner.read(spec)
+
+    def place(self, item: Item) -> tuple[str, int]:
+        return self.inner.place(item)
+
+
+@pytest.mark.parametrize("failures", [2, 100])
+def test_a_source_that_comes_back_costs_time_only(place: Workplace, failures: int) -> None:
+    spec, job = planned(place, 40, 10)
+    bench = place.bench(spec)
+    bench = replace(bench, sources=[cast("Source", Shaky(bench.sources[0], failures))])
+    with Lease(place.catalog, job.id, "me") as lease:
+        if failures == 2:
+            assert inline.run(job, bench, lease).counts == Counts(40, 40, 0, 0)
+        else:
+            with pytest.raises(Unavailable, match="the network is away"):
+                inline.run(job, bench, lease)
 
 
 def dawdle(progress: Progress) -> None:

@@ -36,7 +36,7 @@ def test_files_of_others_are_read(tmp_path: Path, made: str) -> None:
         "Flat": lambda: faiss.IndexBinaryFlat(128),
         "IVF": lambda: faiss.IndexBinaryIVF(faiss.IndexBinaryFlat(128), 128, 4),
         "HNSW": lambda: faiss.IndexBinaryHNSW(128, 8),
-    }[made]()
+    }[made]()  # type: ignore[no-untyped-call]
     index.train(codes)
     index.add(codes)
     faiss.write_index_binary(index, str(tmp_path / "x"))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hashsvc.domain.kinds import IndexKind
 from hashsvc.index import LiveIndex
 from hashsvc.index.planner import Planner
+from hashsvc.index.rows import START
 from tests.index.oracle import Oracle
 from tests.index.test_kinds import pairs
 
@@ -84,7 +85,7 @@ def test_each_pass_of_the_planner_answers_alike(bits: int, seed: int, name: str)
     way = view.exactly.ways[name]
     parts, radius = [held.part for held in view.held], int(rng.integers(0, bits // 2))
     words = view._words(base[:3])
-    nearest, inside = way.nearest(parts, words, 12, (-1, -1)), way.inside(parts, words, radius)
+    nearest, inside = way.nearest(parts, words, 12, START), way.inside(parts, words, radius)
     for number in range(3):
         every = oracle.pairs(base[number])
         rows = nearest.queries == number

@@ -1,0 +1,214 @@
+"""The live index: views never change, merging keeps answers, writers and searchers meet, plans say what they chose."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+from hashsvc.domain.kinds import IndexKind
+from hashsvc.errors import FailedPrecondition, InvalidArgument
+from hashsvc.index import Audit, ItemBitmap, LiveIndex
+from hashsvc.index.audit import recall
+from hashsvc.index.background import Merging
+from hashsvc.index.kernel import compiled
+from hashsvc.index.merging import chosen
+from tests.index.oracle import Oracle, clustered
+from tests.index.test_kinds import NONE, filled, pairs
+
+EVERY = list(IndexKind)
+
+
+def big(kind: IndexKind, rows: int = 60_000, bits: int = 64) -> LiveIndex:
+    live = LiveIndex(bits, kind)
+    live.apply(np.arange(rows), clustered(np.random.default_rng(5), rows, bits), NONE, 1)
+    return live
+
+
+def test_a_view_stays_as_it_was() -> None:
+    live = LiveIndex(64, tail_rows=64)
+    codes = clustered(np.random.default_rng(0), 300, 64)
+    seen = []
+    for start in range(0, 300, 20):
+        live.apply(
+            np.arange(start, start + 20), codes[start : start + 20], np.arange(start - 15, start - 10), start + 1
+        )
+        seen.append((live.view(), pairs(live.view().search(codes[:1], 500))))
+    live.merge(everything=True)
+    assert all(pairs(view.search(codes[:1], 500)) == before for view, before in seen)
+    assert [view.watermark for view, _ in seen] == list(range(1, 300, 20))
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_merging_everything_leaves_one_segment_and_the_same_answers(kind: IndexKind) -> None:
+    view, oracle, queries = filled(kind, 64)
+    live = LiveIndex(64, kind, tail_rows=64)
+    for number, one in enumerate(oracle.items):
+        live.apply(np.array([one]), oracle.items[one][None], NONE, number)
+    assert live.merge(everything=True) or len(live.view().held) == 1
+    assert len(live.view().held) == 1
+    assert not live.merge()
+    for number, query in enumerate(queries):
+        assert pairs(live.view().within(queries, 9), number) == pairs(view.within(queries, 9), number)
+        assert pairs(live.view().search(queries, 9, exact=True), number) == oracle.pairs(query)[:9]
+
+
+def test_segments_stay_few_when_nobody_merges() -> None:
+    live, codes = LiveIndex(64, tail_rows=64), clustered(np.random.default_rng(0), 6400, 64)
+    for start in range(0, 6400, 64):
+        live.apply(np.arange(start, start + 64), codes[start : start + 64], NONE, start)
+    assert len(live.view().held) <= 33
+    assert live.view().items == 6400
+
+
+def test_tombstones_are_merged_away() -> None:
+    live, codes = LiveIndex(64, tail_rows=64), clustered(np.random.default_rng(5), 1000, 64)
+    live.apply(np.arange(1000), codes, NONE, 1)
+    live.apply(NONE, np.zeros((0, 8), np.uint8), np.arange(0, 1000, 2), 2)
+    assert chosen(live.view().held)
+    assert live.merge()
+    assert (live.view().held[0].dead, live.view().items) == (0, 500)
+    live.apply(NONE, np.zeros((0, 8), np.uint8), np.arange(1000), 3)
+    assert live.view().held == ()
+    assert live.view().search(np.zeros((1, 8), np.uint8), 3).ids.tolist() == []
+
+
+def test_writers_mergers_and_searchers_meet() -> None:
+    live, oracle = LiveIndex(64, tail_rows=64), Oracle()
+    pool, lock, failures = clustered(np.random.default_rng(1), 500, 64), threading.Lock(), []
+    states: dict[int, dict[int, np.ndarray]] = {0: {}}
+    stop = threading.Event()
+
+    def write(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        for _ in range(60):
+            ids, deleted = rng.choice(900, 30, replace=False), rng.integers(0, 900, 12)
+            codes = pool[rng.integers(0, 500, 30)]
+            with lock:
+                oracle.apply(ids, codes, deleted)
+                states[len(states)] = dict(oracle.items)
+                live.apply(ids, codes, deleted, len(states) - 1)
+
+    def search(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        while not stop.is_set():
+            view, query = live.view(), pool[rng.integers(500)]
+            found = pairs(view.search(query[None], 7))
+            truth = Oracle()
+            truth.items = states[view.watermark]
+            if found != truth.pairs(query)[:7]:
+                failures.append((view.watermark, found))
+
+    writers = [threading.Thread(target=write, args=(n,)) for n in range(2)]
+    searchers = [threading.Thread(target=search, args=(n,)) for n in range(3)]
+    with Merging(lambda: [live], every=0.001):
+        for thread in writers + searchers:
+            thread.start()
+        for thread in writers:
+            thread.join()
+        stop.set()
+        for thread in searchers:
+            thread.join()
+    assert failures == []
+    assert live.watermark == 120
+
+
+@pytest.mark.parametrize("kind", [IndexKind.IVF, IndexKind.HNSW])
+def test_approximate_kinds_recall_audit_and_never_break_a_filter(kind: IndexKind) -> None:
+    reported: list[float] = []
+    live = LiveIndex(64, kind, audit=Audit(1.0, reported.append))
+    codes = clustered(np.random.default_rng(5), 20_000, 64)
+    live.apply(np.arange(20_000), codes, np.arange(0, 20_000, 7), 1)
+    view, queries = live.view(), codes[:40]
+    found, truth = view.search(queries, 10), view.search(queries, 10, exact=True)
+    assert (found.exact, truth.exact) == (False, True)
+    assert reported == [recall(found, truth)]
+    assert reported[0] > 0.8
+    assert recall(view.search(queries, 10, effort=4000), truth) >= 0.99
+    allowed = np.arange(1, 20_000, 9)
+    some = view.search(queries, 10, allowed)
+    assert set(some.ids.tolist()) <= set(allowed.tolist())
+    assert np.array_equal(some.ids, view.search(queries, 10, allowed, exact=True).ids)
+
+
+def test_a_filter_leaves_k_when_k_exist() -> None:
+    view = big(IndexKind.HNSW, 3000).view()
+    for count in (1, 5, 10, 1000, 2999):
+        found = view.search(np.zeros((1, 8), np.uint8), 10, np.arange(count))
+        assert len(found.ids) == min(10, count)
+
+
+def test_plans_name_the_pass_and_the_reason() -> None:
+    view = big(IndexKind.AUTO).view()
+    assert {"scan", "tables"} <= set(view.explain()[0].microseconds)
+    assert view.explain(radius=1)[0].chosen == "tables"
+    assert view.explain(radius=60)[0].chosen == "scan"
+    assert view.explain(1000, allowed=np.arange(10))[0].chosen == "gather"
+    assert view.explain(64, allowed=np.arange(50_000))[0].chosen in {"scan", "tables"}
+    assert "chose" in big(IndexKind.FLAT, 500).view().explain()[-1].reason
+
+
+def test_memory_is_told_by_purpose() -> None:
+    memory = big(IndexKind.TABLES).memory()
+    assert memory.items == 60_000
+    assert memory.scan_per_item <= 14
+    assert memory.tables_per_item <= 24 + 4 * 4 * 65_537 / 60_000
+    assert memory.total == memory.codes + memory.ids + memory.lists + memory.bitmaps + memory.tables
+
+
+def test_pages_go_on_through_ties() -> None:
+    live = LiveIndex(16, IndexKind.AUTO)
+    live.apply(np.arange(500), np.zeros((500, 2), np.uint8), NONE, 1)
+    view, seen, after = live.view(), [], None
+    while page := pairs(view.search(np.zeros((1, 2), np.uint8), 7, after=after)):
+        seen += page
+        after = page[-1]
+    assert seen == [(0, number) for number in range(500)]
+
+
+def test_within_comes_in_chunks() -> None:
+    view, oracle, queries = filled(IndexKind.AUTO, 64)
+    chunks = list(view.within_chunks(queries[0], 40, chunk=50))
+    assert [pair for chunk in chunks for pair in pairs(chunk)] == [p for p in oracle.pairs(queries[0]) if p[0] <= 40]
+    assert {len(chunk.ids) for chunk in chunks[:-1]} == {50}
+
+
+def test_wrong_requests_are_refused() -> None:
+    live = LiveIndex(64)
+    view, query = live.view(), np.zeros((1, 8), np.uint8)
+    with pytest.raises(InvalidArgument, match="k must"):
+        view.search(query, 0)
+    with pytest.raises(InvalidArgument, match="radius"):
+        view.within(query, 65)
+    with pytest.raises(InvalidArgument, match="codes must"):
+        view.search(np.zeros((1, 9), np.uint8), 1)
+    with pytest.raises(InvalidArgument, match="effort"):
+        view.search(query, 1, effort=0)
+    with pytest.raises(InvalidArgument, match="ids are"):
+        live.apply(np.array([-1]), query, NONE, 1)
+    with pytest.raises(InvalidArgument, match="1 ids but 2"):
+        live.apply(np.array([1]), np.zeros((2, 8), np.uint8), NONE, 1)
+    bitmap = view.bitmap(NONE)
+    live.apply(np.array([1]), query, NONE, 3)
+    with pytest.raises(FailedPrecondition, match="watermark 0"):
+        live.view().search(query, 1, bitmap)
+    with pytest.raises(InvalidArgument, match="behind"):
+        live.apply(NONE, np.zeros((0, 8), np.uint8), NONE, 2)
+    with pytest.raises(InvalidArgument, match="item bitmap"):
+        live.view().search(query, 1, ItemBitmap(np.zeros(3, np.uint8), 3))
+
+
+def test_without_a_kernel_numpy_answers_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compiled._State, "ready", {})
+    view, oracle, queries = filled(IndexKind.AUTO, 64)
+    assert view.explain()[0].chosen == "reference"
+    for number, query in enumerate(queries):
+        assert pairs(view.search(queries, 12), number) == oracle.pairs(query)[:12]
+
+
+def test_importing_the_room_loads_neither_faiss_nor_numba() -> None:
+    code = "import hashsvc.index, sys; assert not {'faiss', 'numba', 'torch'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from hashsvc.cli.access import connect
 from hashsvc.errors import FailedPrecondition, InvalidArgument
 from hashsvc.settings import Settings
 
@@ -30,9 +31,7 @@ def service(
     if server:
         if store:
             raise InvalidArgument("give --store or --server, not both", field="--server")
-        from hashsvc.client import Client
-
-        client = Client(server)
+        client = connect(server)
         try:
             yield client
         finally:

@@ -141,11 +141,16 @@ def ingest_here(store: Store, name: str, rows: Rows, new: New) -> Ingested:
     with progress(f"ingest into {name}") as advance:
 
         def seen(at: Progress) -> None:
-            advance(at.done, at.units, f"{at.counts.stored:,} stored, {at.counts.dead:,} dead letters")
+            advance(at.done, at.units, _note(at.counts, at.rate))
 
         job = store.ingest(collection.name, rows.sources, columns=rows.columns(), limit=rows.limit, progress=seen)
     letters = store.dead_letters(job.id) if job.counts.dead else []
     return Ingested(name, finished(job).counts, letters, job.id)
+
+
+def _note(counts: Counts, rate: float) -> str:
+    dead = f", {counts.dead:,} set aside" if counts.dead else ""
+    return f"{counts.stored:,} stored{dead}, {rate:,.0f} rows/s"
 
 
 def _streamed(door: Service, name: str, rows: Rows, new: New) -> Ingested:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hashsvc.cli import options
+from hashsvc.cli import access, options
 from hashsvc.cli.doors import local_store
 from hashsvc.cli.screen import show, tell
 from hashsvc.errors import HashsvcError, InvalidArgument
@@ -42,6 +42,11 @@ def serve(
     *,
     listen: Listen = None,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Threads that search")] = None,
+    tokens: access.TokenFile = None,
+    certificate: access.Certificate = None,
+    key: access.Key = None,
+    clients: access.Clients = None,
+    anyone: access.Anyone = False,
     store: options.Store = None,
     json: options.Json = False,
 ) -> None:
@@ -49,6 +54,7 @@ def serve(
 
     Says where it listens as soon as it serves; with --json as {"listening": "HOST:PORT"}.
     """
+    from hashsvc.server import Tokens
     from hashsvc.server import serve as start
 
     settings = Settings.read()
@@ -57,7 +63,15 @@ def serve(
     with (
         stopping() as stop,
         _warmed(store, address, settings) as held,
-        start(held, address, threads=threads or settings.threads, limits=settings.limits) as server,
+        start(
+            held,
+            address,
+            threads=threads or settings.threads,
+            limits=settings.limits,
+            tokens=Tokens.read(tokens) if tokens else None,
+            tls=access.server_tls(certificate, key, clients),
+            anyone=anyone,
+        ) as server,
     ):
         show({"listening": server.address}, f"serving at {server.address}", json=json)
         while not stop.wait(UPKEEP_SECONDS):

@@ -62,7 +62,7 @@ def stream_sources(
         rows = islice(read_all(sources), limit)
         for written in service.upsert_stream(collection, stream.items(rows)):
             stream.acknowledged(written)
-            advance(stream.counts.read, 0, f"{stream.counts.dead:,} dead letters" if stream.counts.dead else "")
+            advance(stream.counts.read, 0, f"{stream.counts.dead:,} set aside" if stream.counts.dead else "")
     finally:
         for source in sources:
             source.close()

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from hashsvc.client.blocking import Client
+from hashsvc.client.channel import Tls
 
-__all__ = ["Client"]
+__all__ = ["Client", "Tls"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import numpy as np
 
 from hashsvc.client import requests
-from hashsvc.client.channel import MAX_MESSAGE, check_target, error_of, options
+from hashsvc.client.channel import MAX_MESSAGE, Tls, bearer, error_of, open_channel
 from hashsvc.client.upload import BATCH_BYTES, BATCH_ITEMS, Upload, batches
 from hashsvc.domain.kinds import ContentMode, IndexKind, Kind
 from hashsvc.domain.service import Page
@@ -61,12 +62,23 @@ class Client:
         target: HOST:PORT.
         timeout: seconds that one call may take; streams (uploads, watching a job) take what they need.
         max_message: bytes that one message may have.
+        token: presented with every call, where the server asks for one.
+        tls: None speaks plain text.
     """
 
-    def __init__(self, target: str, *, timeout: float = TIMEOUT, max_message: int = MAX_MESSAGE) -> None:
-        self.target = check_target(target)
+    def __init__(
+        self,
+        target: str,
+        *,
+        timeout: float = TIMEOUT,
+        max_message: int = MAX_MESSAGE,
+        token: str = "",
+        tls: Tls | None = None,
+    ) -> None:
+        self.target = target
         self.timeout = timeout
-        self._channel = grpc.insecure_channel(target, options=options(max_message))
+        self._channel = open_channel(target, max_message, tls)
+        self._metadata = bearer(token)
         self._collections = collections_pb2_grpc.CollectionsStub(self._channel)
         self._items = items_pb2_grpc.ItemsStub(self._channel)
         self._search = search_pb2_grpc.SearchStub(self._channel)
@@ -96,7 +108,7 @@ class Client:
 
     def _call(self, method: Any, request: Any) -> Any:
         with self._raising():
-            return method(request, timeout=self.timeout)
+            return method(request, timeout=self.timeout, metadata=self._metadata)
 
     # collections
 
@@ -175,7 +187,7 @@ class Client:
         """
         upload = Upload(batches(collection, self._kind(collection), items, batch_items, batch_bytes))
         with self._raising():
-            yield from upload.run(self._items.UpsertStream)
+            yield from upload.run(partial(self._items.UpsertStream, metadata=self._metadata))
 
     def get_items(self, collection: str, keys: Sequence[str]) -> list[StoredItem]:
         """See :meth:`Service.get_items`."""
@@ -241,7 +253,7 @@ class Client:
         """See :meth:`Service.within`."""
         request = requests.within(collection, query, radius, filter, metadata=metadata)
         with self._raising():
-            return requests.read_within(self._search.Within(request, timeout=self.timeout))
+            return requests.read_within(self._search.Within(request, timeout=self.timeout, metadata=self._metadata))
 
     def encode(self, encoder: str, contents: Sequence[bytes]) -> NDArray[np.uint8]:
         """See :meth:`Service.encode`."""
@@ -282,7 +294,7 @@ class Client:
     def watch_job(self, number: int) -> Iterator[Job]:
         """See :meth:`Service.watch_job`."""
         with self._raising():
-            for job in self._jobs.Watch(jobs_pb2.WatchJobRequest(id=number)):
+            for job in self._jobs.Watch(jobs_pb2.WatchJobRequest(id=number), metadata=self._metadata):
                 yield read_job(job)
 
     def dead_letters(self, number: int) -> list[DeadLetter]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 from grpc_status import rpc_status
@@ -40,6 +42,42 @@ def options(max_message: int) -> list[tuple[str, int | str]]:
         ("grpc.enable_retries", 1),
         ("grpc.service_config", json.dumps({"methodConfig": methods})),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """PEM files of a client that speaks TLS.
+
+    Args:
+        authorities: certificates of those who vouch for the server; None takes the system's.
+        certificate: its own chain, where the server asks for one.
+        key: the private key of that.
+    """
+
+    authorities: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+def open_channel(target: str, max_message: int, tls: Tls | None) -> grpc.Channel:
+    """A channel to the server; nothing is sent before the first call. InvalidArgument for an unreadable file."""
+    check_target(target)
+    if tls is None:
+        return grpc.insecure_channel(target, options=options(max_message))
+    pems = (_read(tls.authorities, "authorities"), _read(tls.key, "key"), _read(tls.certificate, "certificate"))
+    return grpc.secure_channel(target, grpc.ssl_channel_credentials(*pems), options=options(max_message))
+
+
+def _read(path: Path | None, field: str) -> bytes | None:
+    try:
+        return path.read_bytes() if path else None
+    except OSError as error:
+        raise InvalidArgument(f"{field} {path} cannot be read: {error.strerror}", field=field) from None
+
+
+def bearer(token: str) -> tuple[tuple[str, str], ...]:
+    """The metadata that presents a token; none for an empty one."""
+    return (("authorization", f"Bearer {token}"),) if token else ()
 
 
 def check_target(target: str) -> str:

@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 from hashsvc.server.serving import Server, serve
+from hashsvc.server.tls import Tls
+from hashsvc.server.tokens import Tokens, new_token
 
-__all__ = ["Server", "serve"]
+__all__ = ["Server", "Tls", "Tokens", "new_token", "serve"]

@@ -21,7 +21,9 @@ from hashsvc.wire.errors import write_status
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from hashsvc.server.guard import Guard
     from hashsvc.server.lanes import Pool
+    from hashsvc.server.tokens import Caller
 
     Handler = grpc.RpcMethodHandler[Any, Any]
     Details = grpc.HandlerCallDetails
@@ -35,11 +37,13 @@ class Boundary(grpc.ServerInterceptor):
 
     Args:
         pools: a pool for each lane.
+        guard: knows who may call what.
         max_answer: bytes that one answer message may have.
     """
 
-    def __init__(self, pools: Mapping[Lane, Pool], max_answer: int) -> None:
+    def __init__(self, pools: Mapping[Lane, Pool], guard: Guard, max_answer: int) -> None:
         self._pools = pools
+        self._guard = guard
         self._max_answer = max_answer
         self._handlers: dict[str, Handler] = {}
         self._refusals = {lane: _refusal(pools[Lane.CONTROL], pool) for lane, pool in pools.items()}
@@ -64,7 +68,7 @@ class Boundary(grpc.ServerInterceptor):
         behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
         if not (parse and serialize and behaviour):
             raise Internal(f"{method} has no behaviour or no message types")
-        call = _Call(method, behaviour, partial(_parse, parse), partial(self._serialize, serialize))
+        call = _Call(method, self._guard, behaviour, partial(_parse, parse), partial(self._serialize, serialize))
         if handler.request_streaming and handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(_on_pool(pool, call.stream_stream))
         if handler.response_streaming:
@@ -91,11 +95,14 @@ class _Call:
     def __init__(
         self,
         method: str,
+        guard: Guard,
         behaviour: Callable[[Any, grpc.ServicerContext], Any],
         parse: Callable[[bytes], Any],
         serialize: Callable[[Any], bytes],
     ) -> None:
         self._method = method
+        self._rule = RULES[method]
+        self._guard = guard
         self._behaviour = behaviour
         self._parse = parse
         self._serialize = serialize
@@ -103,16 +110,14 @@ class _Call:
     def unary_unary(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         """One answer to one request."""
         try:
-            _check_time(context)
-            return self._serialize(self._behaviour(self._parse(request), context))
+            return self._serialize(self._behaviour(self._taken(request, context), context))
         except Exception as error:
             self._leave(context, error)
 
     def unary_stream(self, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         """Several answers to one request."""
         try:
-            _check_time(context)
-            for answer in self._behaviour(self._parse(request), context):
+            for answer in self._behaviour(self._taken(request, context), context):
                 yield self._serialize(answer)
         except Exception as error:
             self._leave(context, error)
@@ -120,10 +125,22 @@ class _Call:
     def stream_stream(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         """Answers to a stream of requests."""
         try:
-            for answer in self._behaviour(map(self._parse, requests), context):
+            caller = self._guard.admit(self._rule, context)
+            checked = map(partial(self._checked, caller), requests)
+            for answer in self._behaviour(checked, context):
                 yield self._serialize(answer)
         except Exception as error:
             self._leave(context, error)
+
+    def _taken(self, request: bytes, context: grpc.ServicerContext) -> Any:
+        """The message of the only request, if it came in time and is allowed."""
+        _check_time(context)
+        return self._checked(self._guard.admit(self._rule, context), request)
+
+    def _checked(self, caller: Caller, request: bytes) -> Any:
+        message = self._parse(request)
+        self._guard.check(self._rule, caller, message)
+        return message
 
     def _leave(self, context: grpc.ServicerContext, error: Exception) -> NoReturn:
         """End the call with the status of ``error``."""

@@ -8,6 +8,8 @@ from google.protobuf import empty_pb2
 
 from hashsvc.domain.kinds import ContentMode, IndexKind
 from hashsvc.errors import InvalidArgument
+from hashsvc.server.guard import CALLER
+from hashsvc.server.methods import Need
 from hashsvc.server.requests import collection_named, mask_of, page_of, page_size_of
 from hashsvc.v1 import collections_pb2, collections_pb2_grpc
 from hashsvc.wire.collections import read_fields, write_collection
@@ -52,7 +54,9 @@ class CollectionsServicer(collections_pb2_grpc.CollectionsServicer):
         self, request: collections_pb2.ListCollectionsRequest, context: grpc.ServicerContext
     ) -> collections_pb2.ListCollectionsResponse:
         size = page_size_of(request, self._limits.max_page)
-        page, token = page_of(self._store.collections(), lambda held: [held.name], size, request.page_token)
+        caller = CALLER.get()
+        seen = [held for held in self._store.collections() if caller.may(Need.READ, held.name)]
+        page, token = page_of(seen, lambda held: [held.name], size, request.page_token)
         return collections_pb2.ListCollectionsResponse(
             collections=[write_collection(collection) for collection in page], next_page_token=token
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+ANY = "?"
+
 
 class Lane(StrEnum):
     """Classes of methods; each has its own bounded pool, so that one class cannot starve another.
@@ -33,7 +35,8 @@ class Rule:
     """How one RPC is run and guarded.
 
     Args:
-        collection: dotted path of the request field that names the collection; "" where the call is about the service.
+        collection: dotted path of the request field that names the collection; "" where the call is about the service
+            as a whole, ANY where whoever may do anything at all may do this.
     """
 
     lane: Lane
@@ -44,7 +47,7 @@ class Rule:
 RULES: dict[str, Rule] = {
     "/hashsvc.v1.Collections/Create": Rule(Lane.WRITE, Need.ADMIN, "collection.name"),
     "/hashsvc.v1.Collections/Get": Rule(Lane.READ, Need.READ, "name"),
-    "/hashsvc.v1.Collections/List": Rule(Lane.READ, Need.READ),
+    "/hashsvc.v1.Collections/List": Rule(Lane.READ, Need.READ, ANY),
     "/hashsvc.v1.Collections/Update": Rule(Lane.WRITE, Need.ADMIN, "collection.name"),
     "/hashsvc.v1.Collections/Delete": Rule(Lane.WRITE, Need.ADMIN, "name"),
     "/hashsvc.v1.Items/Upsert": Rule(Lane.WRITE, Need.WRITE, "collection"),
@@ -57,9 +60,9 @@ RULES: dict[str, Rule] = {
     "/hashsvc.v1.Search/Search": Rule(Lane.SEARCH, Need.READ, "collection"),
     "/hashsvc.v1.Search/SearchStream": Rule(Lane.STREAM, Need.READ, "search.collection"),
     "/hashsvc.v1.Search/Within": Rule(Lane.STREAM, Need.READ, "collection"),
-    "/hashsvc.v1.Encoding/Encode": Rule(Lane.SEARCH, Need.READ),
-    "/hashsvc.v1.Encoders/List": Rule(Lane.READ, Need.READ),
-    "/hashsvc.v1.Encoders/Get": Rule(Lane.READ, Need.READ),
+    "/hashsvc.v1.Encoding/Encode": Rule(Lane.SEARCH, Need.READ, ANY),
+    "/hashsvc.v1.Encoders/List": Rule(Lane.READ, Need.READ, ANY),
+    "/hashsvc.v1.Encoders/Get": Rule(Lane.READ, Need.READ, ANY),
     "/hashsvc.v1.Jobs/Create": Rule(Lane.WRITE, Need.ADMIN),
     "/hashsvc.v1.Jobs/Get": Rule(Lane.READ, Need.READ),
     "/hashsvc.v1.Jobs/List": Rule(Lane.READ, Need.READ),

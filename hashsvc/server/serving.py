@@ -10,10 +10,11 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from hashsvc.errors import InvalidArgument, Unavailable
+from hashsvc.errors import FailedPrecondition, InvalidArgument, Unavailable
 from hashsvc.server.boundary import Boundary
 from hashsvc.server.collections import CollectionsServicer
 from hashsvc.server.encoders import EncodersServicer, EncodingServicer
+from hashsvc.server.guard import Guard
 from hashsvc.server.items import ItemsServicer
 from hashsvc.server.jobs import JobsServicer
 from hashsvc.server.lanes import Pool, sizes
@@ -33,13 +34,25 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from hashsvc.domain.service import Service
+    from hashsvc.server.tls import Tls
+    from hashsvc.server.tokens import Tokens
 
 SERVICES = tuple(f"hashsvc.v1.{name}" for name in ("Collections", "Items", "Search", "Encoding", "Encoders", "Jobs"))
 NOTICE_SECONDS = 1.0
 GRACE_SECONDS = 10.0
+LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
 
 
-def serve(store: Service, listen: str = "127.0.0.1:50051", *, threads: int = 8, limits: Limits | None = None) -> Server:
+def serve(
+    store: Service,
+    listen: str = "127.0.0.1:50051",
+    *,
+    threads: int = 8,
+    limits: Limits | None = None,
+    tokens: Tokens | None = None,
+    tls: Tls | None = None,
+    anyone: bool = False,
+) -> Server:
     """Answer calls for ``store`` at ``listen`` until the server is drained.
 
     Args:
@@ -48,11 +61,25 @@ def serve(store: Service, listen: str = "127.0.0.1:50051", *, threads: int = 8, 
         threads: threads that search; the other classes of calls get pools in proportion.
         limits: what one request may ask for; those of the store should be no narrower.
 
+        tokens: who may do what; None asks for none.
+        tls: certificate of the server; None speaks plain text.
+        anyone: serve beyond this machine although neither tokens nor client certificates are asked for.
+
     Raises:
-        InvalidArgument: ``listen`` cannot be understood.
+        InvalidArgument: ``listen`` cannot be understood, or a certificate not be read.
+        FailedPrecondition: anyone on the network could do anything, and ``anyone`` does not allow it.
         Unavailable: the address is taken or not of this machine.
     """
-    return Server(store, listen, threads, limits or Limits())
+    host = _host_of(listen)
+    asked = tokens is not None or (tls is not None and tls.client_authorities is not None)
+    if not (asked or anyone or host in LOOPBACK):
+        raise FailedPrecondition(
+            f"at {listen} whoever reaches this machine could do anything: give tokens, ask for client certificates, "
+            "or say that anyone may",
+            field="listen",
+            reason="OPEN_TO_ANYONE",
+        )
+    return Server(store, listen, threads=threads, limits=limits or Limits(), guard=Guard(tokens), tls=tls)
 
 
 class Server:
@@ -62,23 +89,26 @@ class Server:
         address: HOST:PORT it listens at.
     """
 
-    def __init__(self, store: Service, listen: str, threads: int, limits: Limits) -> None:
-        host, colon, port = listen.rpartition(":")
-        if not (host and colon and port.isdigit() and int(port) < 2**16):
-            raise InvalidArgument(f"{listen!r} is no HOST:PORT", field="listen")
+    def __init__(
+        self, store: Service, listen: str, *, threads: int, limits: Limits, guard: Guard, tls: Tls | None
+    ) -> None:
         self._pools = {lane: Pool(lane, size) for lane, size in sizes(threads).items()}
         self._server = grpc.server(
             self._pools[Lane.CONTROL],
-            interceptors=[Boundary(self._pools, limits.max_message_bytes)],
+            interceptors=[Boundary(self._pools, guard, limits.max_message_bytes)],
             options=_options(limits.max_message_bytes),
         )
         self._health = health.HealthServicer(experimental_non_blocking=False)
         self._add_services(store, limits)
         try:
-            bound = self._server.add_insecure_port(listen)
+            bound = (
+                self._server.add_secure_port(listen, tls.credentials())
+                if tls
+                else self._server.add_insecure_port(listen)
+            )
         except RuntimeError as error:
             raise Unavailable(f"cannot listen at {listen}: it is taken or no address of this machine") from error
-        self.address = f"{host}:{bound}"
+        self.address = f"{_host_of(listen)}:{bound}"
         self._server.start()
         self._drained = threading.Event()
 
@@ -126,6 +156,13 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.drain(notice=0.0)
+
+
+def _host_of(listen: str) -> str:
+    host, colon, port = listen.rpartition(":")
+    if not (host and colon and port.isdigit() and int(port) < 2**16):
+        raise InvalidArgument(f"{listen!r} is no HOST:PORT", field="listen")
+    return host
 
 
 def _options(max_message: int) -> list[tuple[str, int]]:

@@ -1,0 +1,106 @@
+"""The router: over shards that are servers of their own it answers as one index does; a missing shard is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hashsvc.app import Store, open_store
+from hashsvc.client import Client
+from hashsvc.client.router import Router, shard_of
+from hashsvc.domain.items import Item, Outcome
+from hashsvc.domain.queries import CodeQuery, KeyQuery
+from hashsvc.errors import InvalidArgument, NotFound, Unavailable
+from hashsvc.server import serve
+
+ITEMS, BITS = 600, 64
+DEADLINE_S = 5.0
+
+
+def items() -> list[Item]:
+    rng = np.random.default_rng(0)
+    centres = rng.integers(0, 256, (40, BITS // 8), dtype=np.uint8)
+    flips = np.packbits(rng.random((ITEMS, BITS)) < 0.05, axis=1)
+    codes = centres[rng.integers(0, 40, ITEMS)] ^ flips
+    return [Item(f"k{i}", None, code.tobytes(), {"part": i % 4}) for i, code in enumerate(codes)]
+
+
+def open_shard(folder: Path) -> Store:
+    store = open_store(str(folder))
+    if not store.collections():
+        store.create_collection("codes", bits=BITS)
+    return store
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Iterator[Store]:
+    with open_shard(tmp_path / "whole") as store:
+        store.upsert("codes", items())
+        yield store
+
+
+@pytest.mark.parametrize("shards", [2, 4])
+def test_shards_answer_as_one_index(tmp_path: Path, whole: Store, shards: int) -> None:
+    with ExitStack() as stack:
+        clients = []
+        for number in range(shards):
+            store = stack.enter_context(open_shard(tmp_path / str(number)))
+            server = stack.enter_context(serve(store, "127.0.0.1:0"))
+            clients.append(stack.enter_context(Client(server.address, timeout=DEADLINE_S)))
+        router = stack.enter_context(Router(clients))
+        assert set(router.upsert("codes", items()).outcomes) == {Outcome.STORED}
+        assert router.count_items("codes") == ITEMS
+        assert all(client.count_items("codes") > ITEMS / shards / 2 for client in clients)
+        queries = [*(CodeQuery(item.code or b"") for item in items()[::40]), KeyQuery("k7"), KeyQuery("k8")]
+        for k in (1, 10, 700):
+            found = router.search("codes", queries, k=k)
+            assert (found.shards_answered, found.shards, found.partial) == (shards, shards, False)
+            for ours, single in zip(found.answers, whole.search("codes", queries, k=k), strict=True):
+                assert ours.matches == single.matches
+                assert (ours.exact, ours.complete) == (single.exact, single.complete)
+        for query in queries:
+            ours = router.within("codes", query, radius=9).answers[0]
+            single = whole.within("codes", query, radius=9)
+            assert (ours.matches, ours.total) == (single.matches, single.total)
+        assert [item.key for item in router.get_items("codes", ["k5", "k1"])] == ["k5", "k1"]
+        with pytest.raises(NotFound):
+            router.get_items("codes", ["k5", "nobody"])
+        with pytest.raises(InvalidArgument):
+            router.search("codes", [CodeQuery(b"short")])
+
+
+def test_a_stopped_shard_makes_partial_answers_until_it_is_back(tmp_path: Path, whole: Store) -> None:
+    with ExitStack() as stack:
+        stores = [stack.enter_context(open_shard(tmp_path / str(number))) for number in range(2)]
+        kept = stack.enter_context(serve(stores[0], "127.0.0.1:0"))
+        gone = serve(stores[1], "127.0.0.1:0")
+        clients = [stack.enter_context(Client(at.address, timeout=1.5)) for at in (kept, gone)]
+        router = stack.enter_context(Router(clients))
+        router.upsert("codes", items())
+        query = CodeQuery(items()[3].code or b"")
+        single = whole.search("codes", [query], k=50)[0]
+        assert router.search("codes", [query], k=50).answers[0].matches == single.matches
+        gone.drain()
+        found = router.search("codes", [query], k=700)
+        assert (found.shards_answered, found.shards, found.partial) == (1, 2, True)
+        assert not found.answers[0].exact
+        assert not found.answers[0].complete
+        assert {shard_of(match.key, 2) for match in found.answers[0].matches} == {0}
+        away = next(item.key for item in items() if shard_of(item.key, 2) == 1)
+        with pytest.raises(Unavailable):
+            router.search("codes", [KeyQuery(away)])
+        stack.enter_context(serve(stores[1], gone.address))
+        for _ in range(20):
+            again = router.search("codes", [query], k=50)
+            if not again.partial:
+                break
+        assert again.answers[0].matches == single.matches
+
+
+def test_a_router_needs_shards() -> None:
+    with pytest.raises(InvalidArgument):
+        Router([])

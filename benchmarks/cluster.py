@@ -1,7 +1,7 @@
 """The claim: a collection split over shards answers as one index does, at less than three times its latency.
 
-Each shard is a server process of its own on this machine, the router asks them over gRPC; the same items in one process,
-asked over gRPC by the same loop, are the baseline of the same run. Example:
+Each shard is a server process of its own on this machine, and the router asks them over gRPC; the same items in one
+process, asked over gRPC by the same loop, are the baseline of the same run. Example:
 
     python benchmarks/cluster.py --items 200000 --shards 2 4 --json
 """
@@ -87,14 +87,16 @@ def measure(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         base, expected = ask(lambda query: client.search(NAME, [query], k=K)[0].matches, queries)
     result: dict[str, Any] = {"items": options.items, "single_p50_ms": round(base, 3), "shards": {}}
     for shards in options.shards:
-        result["shards"][str(shards)] = measure_shards(folder / f"of{shards}", items, queries, shards, base, expected)
+        p50, found = measure_shards(folder / f"of{shards}", items, queries, shards)
+        facts = {"p50_ms": round(p50, 3), "p50_ratio": round(p50 / base, 2), "equal": found == expected}
+        result["shards"][str(shards)] = facts
     return result
 
 
 def measure_shards(
-    folder: Path, items: Sequence[Item], queries: Sequence[bytes], shards: int, base: float, expected: list[Any]
-) -> dict[str, Any]:
-    """The router over so many server processes."""
+    folder: Path, items: Sequence[Item], queries: Sequence[bytes], shards: int
+) -> tuple[float, list[Any]]:
+    """The router over so many server processes: median latency in ms, and the matches of each query."""
     for number in range(shards):
         fill(folder / str(number), [item for item in items if shard_of(item.key, shards) == number])
     with ExitStack() as stack:
@@ -103,8 +105,7 @@ def measure_shards(
             for n in range(shards)
         ]
         router = stack.enter_context(Router(clients))
-        p50, found = ask(lambda query: router.search(NAME, [query], k=K).answers[0].matches, queries)
-    return {"p50_ms": round(p50, 3), "p50_ratio": round(p50 / base, 2), "equal": found == expected}
+        return ask(lambda query: router.search(NAME, [query], k=K).answers[0].matches, queries)
 
 
 def main() -> None:

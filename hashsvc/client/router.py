@@ -1,8 +1,8 @@
 """A router over shards: a collection split by key over several servers, asked as one.
 
 Each shard is a server of its own with the same collection under the same encoder. A query goes to all of them, and
-their answers are merged by (distance, id), which is the order a single index gives. A shard that does not answer in time
-is left out, and the answer says so.
+their answers are merged by (distance, id), the order that a single index gives. A shard that does not answer in time is
+left out, and the answer says so.
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ class Router:
 
 
 def _nearest(answers: Sequence[Answer], k: int | None, without: int | None) -> Answer:
-    """One answer out of those of the shards: the first ``k`` matches by (distance, id), but not the item ``without``."""
+    """One answer out of several: the first ``k`` matches by (distance, id), the item ``without`` left out."""
     ordered = merge(*(answer.matches for answer in answers), key=_place)
     matches = tuple(islice((match for match in ordered if match.id != without), k))
     return Answer(

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 LOG = logging.getLogger(__name__)
 SCAN = ("scan_nearest", "scan_inside", "settle")
 TABLES = ("tables_nearest", "tables_inside")
-FILTERING = ("add_owners", "cut", "gather")
+FILTERING = ("add_owners", "cut", "gather", "locate")
 UNSIZED = ("settle", *FILTERING)
 
 Functions = dict[str, Callable[..., Any]]

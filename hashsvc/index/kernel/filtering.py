@@ -85,3 +85,28 @@ def gather(
                 out_ids[row] = extra_ids[extra]
                 row += 1
     return row
+
+
+def locate(ids: Any, extra_ids: Any, extra_order: Any, wanted: Any, base: Any, places: Any) -> Any:
+    """Write the place of each wanted id: its code's, ``base`` plus its extra's, or -1."""
+    for number in range(len(wanted)):
+        one = wanted[number]
+        low, high = 0, len(ids)
+        while low < high:
+            middle = (low + high) >> 1
+            if ids[middle] < one:
+                low = middle + 1
+            else:
+                high = middle
+        if low < len(ids) and ids[low] == one:
+            places[number] = low
+            continue
+        low, high = 0, len(extra_order)
+        while low < high:
+            middle = (low + high) >> 1
+            if extra_ids[extra_order[middle]] < one:
+                low = middle + 1
+            else:
+                high = middle
+        found = low < len(extra_order) and extra_ids[extra_order[low]] == one
+        places[number] = base + np.int64(extra_order[low]) if found else -1

@@ -39,6 +39,7 @@ def signature(name: str, words: int) -> tuple[Any, ...]:
         "settle": HEAPS,
         "add_owners": (_write(types.uint64), INDICES, INDICES, BITMAP),
         "cut": (BITMAP, BITMAP, INDICES, INDICES, BITMAP, *(_write(types.uint64),) * 3),
+        "locate": (IDS, IDS, INDICES, IDS, NUMBER, _write(types.int64)),
         "gather": (
             *(BLOCKS, IDS, BITMAP, INDICES, INDICES, IDS, BITMAP),
             *(_write(types.uint64, 3), _write(types.int64)),

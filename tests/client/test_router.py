@@ -13,7 +13,7 @@ from hashsvc.app import Store, open_store
 from hashsvc.client import Client
 from hashsvc.client.router import Router, shard_of
 from hashsvc.domain.items import Item, Outcome
-from hashsvc.domain.queries import CodeQuery, KeyQuery
+from hashsvc.domain.queries import CodeQuery, KeyQuery, Query
 from hashsvc.errors import InvalidArgument, NotFound, Unavailable
 from hashsvc.server import serve
 
@@ -55,7 +55,7 @@ def test_shards_answer_as_one_index(tmp_path: Path, whole: Store, shards: int) -
         assert set(router.upsert("codes", items()).outcomes) == {Outcome.STORED}
         assert router.count_items("codes") == ITEMS
         assert all(client.count_items("codes") > ITEMS / shards / 2 for client in clients)
-        queries = [*(CodeQuery(item.code or b"") for item in items()[::40]), KeyQuery("k7"), KeyQuery("k8")]
+        queries: list[Query] = [*(CodeQuery(item.code or b"") for item in items()[::40]), KeyQuery("k7"), KeyQuery("k8")]
         for k in (1, 10, 700):
             found = router.search("codes", queries, k=k)
             assert (found.shards_answered, found.shards, found.partial) == (shards, shards, False)

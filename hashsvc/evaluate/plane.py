@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-POINTS = 1500
+POINTS = 1000
 LEAST = 12
+STEPS = 500
 CLUSTERS = 10
 
 
@@ -39,7 +40,7 @@ def plane(
     if len(np.unique(signs, axis=0)) < LEAST:
         return None
     perplexity = min(30.0, (len(rows) - 1) / 3)
-    fitted = TSNE(2, perplexity=perplexity, init="pca", random_state=seed, n_iter_without_progress=100)
+    fitted = TSNE(2, perplexity=perplexity, init="pca", random_state=seed, max_iter=STEPS)
     places = np.asarray(fitted.fit_transform(signs), dtype=np.float32)
     if labels is not None:
         return Plane(places, labels[rows], tuple(names), "label")

@@ -131,7 +131,7 @@ def _ranking_note(evaluation: Evaluation) -> str:
         words += " <i>Table</i> compares codes by the exact distances of their codebook’s vectors."
     if Column.RERANKED in columns:
         words += " <i>Re-ranked</i> puts a short-list by code in asymmetric order."
-    return words + f" Bold: best at {evaluation.bits} bits."
+    return words + f" mAP is mAP@{evaluation.depth:,}, recall is recall@10. Bold: best at {evaluation.bits} bits."
 
 
 def _section(title: str, note: str, body: str) -> str:

@@ -23,7 +23,7 @@ def scores_table(evaluation: Evaluation) -> str:
     if not columns:
         return ""
     rows = list(dict.fromkeys((row.method, row.bits) for row in evaluation.ranked))
-    rows.sort(key=lambda row: (row[1] == 0, row != (evaluation.method, evaluation.bits), row[1] != evaluation.bits))
+    rows.sort(key=lambda row: (row[1] == 0, row[1] != evaluation.bits, row[0] != evaluation.method, row[1]))
     best = [_best(evaluation, column, value) for column, _, value in columns]
     body = "".join(_row(evaluation, method, bits, columns, best) for method, bits in rows)
     return f'<div class="scroll"><table>{_head(columns)}<tbody>{body}</tbody></table></div>'
@@ -32,8 +32,8 @@ def scores_table(evaluation: Evaluation) -> str:
 def _columns(evaluation: Evaluation) -> list[tuple[Column, str, Value]]:
     measures: list[tuple[str, Value]] = [
         (f"P@{evaluation.k}", lambda scores: scores.precision),
-        (f"mAP@{evaluation.depth:,}", lambda scores: scores.mean_average_precision),
-        ("recall@10", lambda scores: scores.recall),
+        ("mAP", lambda scores: scores.mean_average_precision),
+        ("recall", lambda scores: scores.recall),
     ]
     used = []
     for column in (Column.SYMMETRIC, Column.TABLE, Column.ASYMMETRIC, Column.RERANKED):

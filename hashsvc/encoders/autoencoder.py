@@ -1,10 +1,12 @@
 """Binary-code autoencoder: reconstruction, a neighbour-graph InfoNCE (van den Oord et al. 2018) and balanced bits.
 
 Codes are Bernoulli samples with a straight-through gradient (Bengio et al. 2013) while training; encoding never samples.
+Features leave a batch normalisation without scale, so every bit splits the items in halves before it learns anything.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,12 +17,14 @@ from torch.nn import functional
 
 from hashsvc.encoders.assembly import assemble, spell_out
 from hashsvc.encoders.contract import OnProgress
+from hashsvc.encoders.fronts import Batch
 from hashsvc.encoders.fronts.text import Bag
-from hashsvc.encoders.graph import Graph, nearest
 from hashsvc.encoders.loop import Schedule, train
 from hashsvc.encoders.networks import Network, Perceptron, SparseLinear
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from hashsvc.encoders.encoder import CodeEncoder
     from hashsvc.encoders.training_set import TrainingSet
 
@@ -30,72 +34,104 @@ class Config:
     """What the autoencoder is trained with.
 
     Args:
+        steps: batches seen, as near as whole passes come to it; at most 60 passes.
+        batch: items of a step, at most; a tenth of the items where there are few.
+        rate: highest learning rate.
         temperature: of the InfoNCE over cosines of codes.
-        neighbours: neighbours of an item in the graph.
-        dropout: share of an item's input that is hidden from the encoder.
-        hidden: units of a hidden layer (dense items).
-        directions: strongest directions the graph is built in.
-        schedule: epochs, batch and rate.
+        certainty: how sharply a feature decides its bit; a small one is noise against memorising.
+        dropout: share of a text's words hidden from the encoder.
+        shift: pixels an image is moved by, at most, each way.
+        rebuilt: weight of the reconstruction.
     """
 
+    steps: int = 1_300
+    batch: int = 512
+    rate: float = 3e-3
     temperature: float = 0.25
-    neighbours: int = 15
+    certainty: float = 2.0
     dropout: float = 0.5
-    hidden: int = 512
-    directions: int = 64
-    schedule: Schedule = Schedule(epochs=20, batch=512, rate=3e-3)
+    shift: int = 1
+    rebuilt: float = 1.0
+
+
+CONFIG = Config()
+HIDDEN = 512
+PASSES = 60
 
 
 def fit_autoencoder(training: TrainingSet, bits: int, seed: int, progress: OnProgress) -> CodeEncoder:
     """Train one; see the module."""
-    config = Config()
-    graph = Graph(nearest(_values(training, config.directions), config.neighbours))
     rng = np.random.default_rng(seed)
+    batch = min(CONFIG.batch, max(len(training) // 10, 8))
+    epochs = min(PASSES, math.ceil(CONFIG.steps / (len(training) // batch)))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = _network(training, bits, config)
+        network = _network(training, bits)
+        decoder = _decoder(training, bits)
+        target = torch.from_numpy(_target(training))
 
-        def loss_of(rows: np.ndarray[tuple[int], np.dtype[np.int64]]) -> torch.Tensor:
-            both = np.concatenate([rows, graph.partners(rows, rng)])
-            codes = _sample(network(_dropped(training, both, config.dropout)))
-            return _contrast(codes, config.temperature)
+        def loss_of(rows: NDArray[np.int64]) -> torch.Tensor:
+            paired = np.concatenate([rows, training.graph.partners(rows, rng)])
+            codes = sample(network(changed(training.batch(paired))), CONFIG.certainty)
+            rebuilt = functional.mse_loss(decoder(codes[: len(rows)]), target[torch.from_numpy(rows)])
+            return contrast(codes, CONFIG.temperature) + CONFIG.rebuilt * rebuilt
 
-        train("autoencoder", len(training), network.parameters(), loss_of, config.schedule, seed, progress)
+        schedule = Schedule(epochs, batch, CONFIG.rate, decay=1e-4)
+        parameters = [*network.parameters(), *decoder.parameters()]
+        train("autoencoder", len(training), parameters, loss_of, schedule, seed, progress)
     if isinstance(network, SparseLinear):
         spell_out(training, network.first.weight.detach().numpy())
     return assemble("autoencoder", training, network)
 
 
-def _values(training: TrainingSet, directions: int) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
-    values = training.reduction(directions).values
-    if training.terms is None:
-        return values
-    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
-
-
-def _network(training: TrainingSet, bits: int, config: Config) -> Network:
+def _network(training: TrainingSet, bits: int) -> Network:
     if training.terms is not None:
         return SparseLinear(training.front.width, bits)
-    return Perceptron(training.front.width, config.hidden, bits)
+    return Perceptron(training.front.width, HIDDEN, bits)
 
 
-def _dropped(
-    training: TrainingSet, rows: np.ndarray[tuple[int], np.dtype[np.int64]], share: float
-) -> torch.Tensor | Bag:
-    batch = training.batch(rows)
+def _decoder(training: TrainingSet, bits: int) -> nn.Module:
+    """From a code back to the item's strongest directions, which hold what there is to rebuild."""
+    return nn.Sequential(nn.Linear(bits, 256), nn.ReLU(), nn.Linear(256, training.directions().shape[1]))
+
+
+def _target(training: TrainingSet) -> NDArray[np.float32]:
+    """Directions scaled to a mean square of one a number."""
+    values = training.directions()
+    scaled: NDArray[np.float32] = values / max(float(np.sqrt((values**2).mean())), 1e-12)
+    return scaled
+
+
+def changed(batch: Batch) -> Batch:
+    """Another view of the same items: texts lose words, images move a little, vectors stay."""
     if isinstance(batch, Bag):
-        return Bag(batch.columns, functional.dropout(batch.weights, share), batch.offsets)
+        return Bag(batch.columns, functional.dropout(batch.weights, CONFIG.dropout), batch.offsets)
+    if batch.ndim == 4 and CONFIG.shift and min(batch.shape[2:]) >= 16:
+        return _moved(batch, CONFIG.shift)
     return batch
 
 
-def _sample(features: torch.Tensor) -> torch.Tensor:
-    chance = torch.sigmoid(features)
+def _moved(pictures: torch.Tensor, most: int) -> torch.Tensor:
+    """``float32[n, channels, rows, columns]``, each moved by up to ``most`` pixels each way, edges repeated."""
+    count, channels, rows, columns = pictures.shape
+    padded = functional.pad(pictures, (most,) * 4, mode="replicate")
+    down, right = torch.randint(0, 2 * most + 1, (2, count, 1, 1, 1))
+    planes = torch.arange(channels)[None, :, None, None]
+    lines = down + torch.arange(rows)[None, None, :, None]
+    places = right + torch.arange(columns)[None, None, None, :]
+    return padded[torch.arange(count)[:, None, None, None], planes, lines, places]
+
+
+def sample(features: torch.Tensor, certainty: float) -> torch.Tensor:
+    """Codes of -1 and 1, drawn with ``P(1) = sigmoid(certainty * feature)``; the gradient is that of the mean."""
+    chance = torch.sigmoid(certainty * features)
     hard = (torch.rand_like(chance) < chance).float()
     return 2 * (hard + chance - chance.detach()) - 1
 
 
-def _contrast(codes: torch.Tensor, temperature: float) -> torch.Tensor:
-    left, right = nn.functional.normalize(codes).chunk(2)
+def contrast(codes: torch.Tensor, temperature: float) -> torch.Tensor:
+    """Cross entropy, in nats, of finding one's partner in the batch by cosine, both ways; partners are halves apart."""
+    left, right = functional.normalize(codes).chunk(2)
     logits = left @ right.T / temperature
-    target = torch.arange(len(left))
-    return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
+    own = torch.arange(len(left))
+    return (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2

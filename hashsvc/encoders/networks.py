@@ -1,4 +1,4 @@
-"""Networks: batches -> float features. Each is rebuilt from its ``config``; all of them are deterministic in eval mode."""
+"""Networks: batches -> float features. Each is rebuilt from its ``config``; all are deterministic in eval mode."""
 
 from __future__ import annotations
 

@@ -14,13 +14,17 @@ from sklearn.utils.extmath import randomized_svd
 from hashsvc.encoders.contract import Decoded, Terms
 from hashsvc.encoders.fronts import Batch, Front
 from hashsvc.encoders.fronts.text import Bag, TextFront
+from hashsvc.encoders.graph import Graph, nearest, nearest_terms, shared
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GOLDEN = 16
 GOLDEN_BYTES = 1 << 16
-DIRECTIONS = 256
+DIRECTIONS = 128
+GRAPH_DIRECTIONS, CANDIDATES = 64, 20
+FEWEST_RELATED, MOST_RELATED, ITEMS_A_RELATED = 8, 20, 500
+TERM_ITEMS = 25_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,7 @@ class TrainingSet:
         self.terms: Any = _matrix(items, front.width) if isinstance(front, TextFront) else None
         self.dense = None if self.terms is not None else torch.from_numpy(np.stack([np.asarray(i) for i in items]))
         self._reductions: dict[int, Reduction] = {}
+        self._graph: Graph | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -94,6 +99,29 @@ class TrainingSet:
         whole = self._reductions[most]
         return Reduction(whole.mean, whole.components[:, :directions], whole.values[:, :directions])
 
+    @property
+    def graph(self) -> Graph:
+        """Which items are related, as far as the items themselves tell; made at first use.
+
+        Dense items: neighbours in the strongest principal directions. Texts: neighbours by latent topics and, up to
+        25,000 texts (it costs their square), by their own words. Both are ranked by the neighbours they share.
+        """
+        if self._graph is None:
+            candidates = [nearest(self.directions(), CANDIDATES)]
+            if self.terms is not None and len(self) <= TERM_ITEMS:
+                candidates.append(nearest_terms(self.terms, CANDIDATES))
+            related = max(FEWEST_RELATED, min(MOST_RELATED, len(self) // ITEMS_A_RELATED))
+            self._graph = shared(np.concatenate(candidates, axis=1), related)
+        return self._graph
+
+    def directions(self) -> NDArray[np.float32]:
+        """Items ``float32[n, d]`` in their strongest 64 directions; texts as rows of unit length."""
+        values = self.reduction(GRAPH_DIRECTIONS).values
+        if self.terms is None:
+            return values
+        unit: NDArray[np.float32] = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+        return unit
+
 
 def csr_bag(matrix: Any) -> Bag:
     """Sparse rows as a :class:`Bag`."""
@@ -124,7 +152,7 @@ def _reduce(training: TrainingSet, directions: int) -> Reduction:
     if training.terms is not None:
         known = rows[:, : training.learned]
         rank = min(directions, min(known.shape) - 1)
-        _, _, found = randomized_svd(known, max(rank, 1), n_iter=4, random_state=training.seed)
+        _, _, found = randomized_svd(known, max(rank, 1), n_iter=2, random_state=training.seed)
         components = np.zeros((width, len(found)), dtype=np.float32)
         components[: training.learned] = found.T
         return Reduction(np.zeros(width, dtype=np.float32), components, np.asarray(known @ found.T, dtype=np.float32))

@@ -1,10 +1,11 @@
-"""Texts in any script cut into tokens, and tokens into character n-grams (Bojanowski et al., TACL 2017, section 3.2)."""
+"""Texts in any script cut into tokens, and tokens into character n-grams (Bojanowski et al., TACL 2017, sec. 3.2)."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 import zlib
+from functools import lru_cache
 
 UNSPACED = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
@@ -31,10 +32,11 @@ def marks(text: str) -> list[str]:
     return unicodedata.normalize("NFKC", text).lower().split()
 
 
-def grams(token: str, buckets: int) -> list[int]:
+@lru_cache(maxsize=1 << 16)
+def grams(token: str, buckets: int) -> tuple[int, ...]:
     """Buckets of the n-grams of ``<token>`` with 3 to 5 characters, of the whole among them; the same everywhere."""
     framed = f"<{token[:64]}>"
     pieces = {framed}
     for size in range(SHORTEST, LONGEST + 1):
         pieces.update(framed[i : i + size] for i in range(len(framed) - size + 1))
-    return sorted(zlib.crc32(piece.encode("utf-8", "surrogatepass")) % buckets for piece in pieces)
+    return tuple(sorted(zlib.crc32(piece.encode("utf-8", "surrogatepass")) % buckets for piece in pieces))

@@ -21,6 +21,7 @@ from hashsvc.settings import Settings
 
 if TYPE_CHECKING:
     from hashsvc.app import Store
+    from hashsvc.server import Server
 
 UPKEEP_SECONDS = 0.25  # how far a server may lag behind what workers commit
 log = logging.getLogger(__name__)
@@ -28,6 +29,10 @@ log = logging.getLogger(__name__)
 Listen = Annotated[
     str | None,
     typer.Option("--listen", metavar="HOST:PORT", help="Address, port 0 for a free one (or HASHSVC_LISTEN)"),
+]
+MetricsAt = Annotated[
+    str | None,
+    typer.Option("--metrics", envvar="HASHSVC_METRICS", metavar="HOST:PORT", help="Address of metrics for Prometheus"),
 ]
 
 
@@ -47,6 +52,7 @@ def serve(
     key: access.Key = None,
     clients: access.Clients = None,
     anyone: access.Anyone = False,
+    metrics: MetricsAt = None,
     store: options.Store = None,
     json: options.Json = False,
 ) -> None:
@@ -72,12 +78,26 @@ def serve(
             tls=access.server_tls(certificate, key, clients),
             anyone=anyone,
         ) as server,
+        _metrics(server, metrics),
     ):
         show({"listening": server.address}, f"serving at {server.address}", json=json)
         while not stop.wait(UPKEEP_SECONDS):
             _tried(held.upkeep)
         tell("hashsvc: stopping")
         server.drain()
+
+
+@contextmanager
+def _metrics(server: Server, listen: str | None) -> Iterator[None]:
+    """Metrics for Prometheus at http://HOST:PORT/metrics, where an address is given."""
+    from hashsvc.server import Page
+
+    page = Page(server.metrics, listen) if listen else None
+    try:
+        yield
+    finally:
+        if page:
+            page.close()
 
 
 @contextmanager

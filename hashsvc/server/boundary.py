@@ -7,11 +7,14 @@ the boundary, so that a malformed or too large message is an error like any othe
 from __future__ import annotations
 
 import logging
+import time
+import uuid
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 from google.protobuf.message import DecodeError, EncodeError
+from google.rpc import code_pb2
 from grpc_status import rpc_status
 
 from hashsvc.errors import DeadlineExceeded, HashsvcError, Internal, InvalidArgument, ResourceExhausted
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from hashsvc.server.guard import Guard
     from hashsvc.server.lanes import Pool
+    from hashsvc.server.metrics import Metrics
     from hashsvc.server.tokens import Caller
 
     Handler = grpc.RpcMethodHandler[Any, Any]
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     Continuation = Callable[[Details], Handler | None]
 
 log = logging.getLogger(__name__)
+REQUEST_ID_LENGTH = 128
 
 
 class Boundary(grpc.ServerInterceptor):
@@ -38,12 +43,14 @@ class Boundary(grpc.ServerInterceptor):
     Args:
         pools: a pool for each lane.
         guard: knows who may call what.
+        metrics: told how each call ended.
         max_answer: bytes that one answer message may have.
     """
 
-    def __init__(self, pools: Mapping[Lane, Pool], guard: Guard, max_answer: int) -> None:
+    def __init__(self, pools: Mapping[Lane, Pool], guard: Guard, metrics: Metrics, max_answer: int) -> None:
         self._pools = pools
         self._guard = guard
+        self._metrics = metrics
         self._max_answer = max_answer
         self._handlers: dict[str, Handler] = {}
         self._refusals = {lane: _refusal(pools[Lane.CONTROL], pool) for lane, pool in pools.items()}
@@ -59,6 +66,7 @@ class Boundary(grpc.ServerInterceptor):
             handler = self._handlers[method] = self._guarded(method, found)
         pool = self._pools[RULES[method].lane]
         if pool.full:
+            self._metrics.refused(pool.lane)
             return self._refusals[pool.lane]
         return handler
 
@@ -68,7 +76,14 @@ class Boundary(grpc.ServerInterceptor):
         behaviour = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
         if not (parse and serialize and behaviour):
             raise Internal(f"{method} has no behaviour or no message types")
-        call = _Call(method, self._guard, behaviour, partial(_parse, parse), partial(self._serialize, serialize))
+        call = _Call(
+            method,
+            behaviour,
+            guard=self._guard,
+            metrics=self._metrics,
+            parse=partial(_parse, parse),
+            serialize=partial(self._serialize, serialize),
+        )
         if handler.request_streaming and handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(_on_pool(pool, call.stream_stream))
         if handler.response_streaming:
@@ -95,42 +110,52 @@ class _Call:
     def __init__(
         self,
         method: str,
-        guard: Guard,
         behaviour: Callable[[Any, grpc.ServicerContext], Any],
+        *,
+        guard: Guard,
+        metrics: Metrics,
         parse: Callable[[bytes], Any],
         serialize: Callable[[Any], bytes],
     ) -> None:
         self._method = method
         self._rule = RULES[method]
         self._guard = guard
+        self._metrics = metrics
         self._behaviour = behaviour
         self._parse = parse
         self._serialize = serialize
 
     def unary_unary(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         """One answer to one request."""
+        start = time.perf_counter()
         try:
-            return self._serialize(self._behaviour(self._taken(request, context), context))
+            answer = self._serialize(self._behaviour(self._taken(request, context), context))
         except Exception as error:
-            self._leave(context, error)
+            self._leave(context, error, start)
+        self._ended("OK", start)
+        return answer
 
     def unary_stream(self, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         """Several answers to one request."""
+        start = time.perf_counter()
         try:
             for answer in self._behaviour(self._taken(request, context), context):
                 yield self._serialize(answer)
         except Exception as error:
-            self._leave(context, error)
+            self._leave(context, error, start)
+        self._ended("OK", start)
 
     def stream_stream(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         """Answers to a stream of requests."""
+        start = time.perf_counter()
         try:
             caller = self._guard.admit(self._rule, context)
             checked = map(partial(self._checked, caller), requests)
             for answer in self._behaviour(checked, context):
                 yield self._serialize(answer)
         except Exception as error:
-            self._leave(context, error)
+            self._leave(context, error, start)
+        self._ended("OK", start)
 
     def _taken(self, request: bytes, context: grpc.ServicerContext) -> Any:
         """The message of the only request, if it came in time and is allowed."""
@@ -142,14 +167,24 @@ class _Call:
         self._guard.check(self._rule, caller, message)
         return message
 
-    def _leave(self, context: grpc.ServicerContext, error: Exception) -> NoReturn:
+    def _ended(self, code: str, start: float) -> None:
+        self._metrics.ended(self._method, code, time.perf_counter() - start)
+
+    def _leave(self, context: grpc.ServicerContext, error: Exception, start: float) -> NoReturn:
         """End the call with the status of ``error``."""
         if isinstance(error, grpc.RpcError):  # the caller went away in the middle of its stream
+            self._ended("CANCELLED", start)
             raise error
         if not isinstance(error, HashsvcError):
-            log.error("%s failed", self._method, exc_info=error)
-            error = Internal(f"{self._method} failed for a reason of the server's own; its log holds the traceback")
-        context.abort_with_status(rpc_status.to_status(write_status(error)))
+            request_id = _request_id(context)
+            log.error("%s failed", self._method, exc_info=error, extra={"request_id": request_id})
+            error = Internal(
+                f"{self._method} failed for a reason of the server's own; its log tells more of request {request_id}"
+            )
+        status = write_status(error)
+        self._ended(code_pb2.Code.Name(status.code), start)
+        log.debug("%s: %s", self._method, error, extra={"reason": error.reason, "field": error.field})
+        context.abort_with_status(rpc_status.to_status(status))
 
 
 def _parse(parse: Callable[[bytes], Any], request: bytes) -> Any:
@@ -162,6 +197,12 @@ def _parse(parse: Callable[[bytes], Any], request: bytes) -> Any:
 def _check_time(context: grpc.ServicerContext) -> None:
     if context.time_remaining() <= 0:
         raise DeadlineExceeded("the deadline passed while the call waited for its turn")
+
+
+def _request_id(context: grpc.ServicerContext) -> str:
+    """What the caller calls its request in ``x-request-id``, else a name of our own."""
+    given = dict(context.invocation_metadata()).get("x-request-id", "")
+    return str(given)[:REQUEST_ID_LENGTH] or uuid.uuid4().hex
 
 
 def _on_pool(pool: Pool, behaviour: Callable[..., Any]) -> Callable[..., Any]:

@@ -19,6 +19,7 @@ from hashsvc.server.items import ItemsServicer
 from hashsvc.server.jobs import JobsServicer
 from hashsvc.server.lanes import Pool, sizes
 from hashsvc.server.methods import Lane
+from hashsvc.server.metrics import Metrics
 from hashsvc.server.search import SearchServicer
 from hashsvc.settings import Limits
 from hashsvc.v1 import (
@@ -87,15 +88,17 @@ class Server:
 
     Args:
         address: HOST:PORT it listens at.
+        metrics: what happened to its calls.
     """
 
     def __init__(
         self, store: Service, listen: str, *, threads: int, limits: Limits, guard: Guard, tls: Tls | None
     ) -> None:
         self._pools = {lane: Pool(lane, size) for lane, size in sizes(threads).items()}
+        self.metrics = Metrics(self._pools, store.collections)
         self._server = grpc.server(
             self._pools[Lane.CONTROL],
-            interceptors=[Boundary(self._pools, guard, limits.max_message_bytes)],
+            interceptors=[Boundary(self._pools, guard, self.metrics, limits.max_message_bytes)],
             options=_options(limits.max_message_bytes),
         )
         self._health = health.HealthServicer(experimental_non_blocking=False)

@@ -26,6 +26,7 @@ def scan_view(codes: NDArray[np.uint8], kind: IndexKind = IndexKind.SCAN) -> Vie
     """A view of one segment whose item ids are the rows of ``codes``."""
     live = LiveIndex(codes.shape[1] * 8, kind)
     live.apply(np.arange(len(codes)), codes, NONE, 1)
+    live.merge(everything=True)
     return live.view()
 
 

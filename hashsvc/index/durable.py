@@ -23,6 +23,14 @@ def write_durably(path: Path, data: bytes | memoryview) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; their names are on the disk when this returns."""
+    missing = [above for above in (folder, *folder.parents) if not above.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        fsync_folder(made.parent)
+
+
 def fsync_folder(folder: Path) -> None:
     """Flush a folder's entries (names, renames) to the disk."""
     handle = os.open(folder, os.O_RDONLY)

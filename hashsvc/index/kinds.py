@@ -23,17 +23,33 @@ if TYPE_CHECKING:
 AUTO_TABLES_FROM = 50_000
 
 
-BUILDERS = {IndexKind.FLAT: build_flat, IndexKind.IVF: build_ivf, IndexKind.HNSW: build_hnsw}
+# A smaller segment is scanned exactly in less time than an approximate index takes.
+APPROXIMATE_FROM = 10_000
+BUILDERS = {IndexKind.IVF: build_ivf, IndexKind.HNSW: build_hnsw}
 
 
 def equipped(segment: Segment, kind: IndexKind) -> Segment:
-    """The segment with what its kind searches by."""
+    """The segment with what its kind searches by, as far as that is quickly made; graphs are left to the merging."""
     wants_tables = kind is IndexKind.TABLES or (kind is IndexKind.AUTO and segment.codes >= AUTO_TABLES_FROM)
     if wants_tables and segment.tables is None:
-        segment = replace(segment, tables=build_tables(segment))
-    if kind in BUILDERS and (segment.structure is None or segment.structure.kind is not kind):
-        segment = replace(segment, structure=BUILDERS[kind](segment))
+        return replace(segment, tables=build_tables(segment))
+    if kind is IndexKind.FLAT and segment.structure is None:
+        return replace(segment, structure=build_flat(segment))
     return segment
+
+
+def lacks_structure(segment: Segment, kind: IndexKind) -> bool:
+    """Whether the merging should build the segment's approximate index."""
+    if kind not in BUILDERS or segment.codes < APPROXIMATE_FROM:
+        return False
+    return segment.structure is None or segment.structure.kind is not kind
+
+
+def fully_equipped(segment: Segment, kind: IndexKind) -> Segment:
+    """The segment with all that its kind searches by, however long that takes."""
+    if lacks_structure(segment, kind):
+        return replace(segment, structure=BUILDERS[kind](segment))
+    return equipped(segment, kind)
 
 
 def exact_way(bits: int) -> Pass:

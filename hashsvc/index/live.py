@@ -169,7 +169,7 @@ class LiveIndex:
             with self._writing:
                 if everything:
                     self._freeze()
-                before = chosen(self._held, everything=everything)
+                before = chosen(self._held, self.kind, everything=everything)
             if not before:
                 return False
             reach("merge.begun")

@@ -21,7 +21,7 @@ import numpy as np
 from hashsvc.domain.kinds import IndexKind
 from hashsvc.errors import Corrupt, NotFound
 from hashsvc.failpoints import reach
-from hashsvc.index.durable import disk_errors, fsync_folder, write_durably
+from hashsvc.index.durable import disk_errors, fsync_folder, make_folder, write_durably
 from hashsvc.index.faisskinds import FaissStructure
 from hashsvc.index.held import Held, hold
 from hashsvc.index.layout import GROUP, frozen, set_places, word_count, words_at
@@ -68,7 +68,7 @@ def publish(view: View, folder: Path, about: Mapping[str, str] | None = None) ->
     Raises:
         ResourceExhausted: the disk is full; nothing was published.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     _sweep(folder)
     draft = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder))
     reach("publish.begun")
@@ -80,6 +80,7 @@ def publish(view: View, folder: Path, about: Mapping[str, str] | None = None) ->
             final = folder / f"{view.watermark:020d}-{time.time_ns():020d}"
             reach("publish.before_rename")
             draft.rename(final)
+            _moved(view, draft, final)
             reach("publish.after_rename")
             fsync_folder(folder)
     except BaseException:

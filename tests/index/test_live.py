@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hashsvc.domain.kinds import IndexKind
 from hashsvc.errors import FailedPrecondition, InvalidArgument
-from hashsvc.index import Audit, ItemBitmap, LiveIndex
+from hashsvc.index import Audit, ItemBitmap, LiveIndex, publish
 from hashsvc.index.audit import recall
 from hashsvc.index.background import Merging
 from hashsvc.index.kernel import compiled
@@ -68,7 +69,7 @@ def test_tombstones_are_merged_away() -> None:
     live, codes = LiveIndex(64, tail_rows=64), clustered(np.random.default_rng(5), 1000, 64)
     live.apply(np.arange(1000), codes, NONE, 1)
     live.apply(NONE, np.zeros((0, 8), np.uint8), np.arange(0, 1000, 2), 2)
-    assert chosen(live.view().held)
+    assert chosen(live.view().held, live.kind)
     assert live.merge()
     assert (live.view().held[0].dead, live.view().items) == (0, 500)
     live.apply(NONE, np.zeros((0, 8), np.uint8), np.arange(1000), 3)
@@ -122,6 +123,8 @@ def test_approximate_kinds_recall_audit_and_never_break_a_filter(kind: IndexKind
     live = LiveIndex(64, kind, audit=Audit(1.0, reported.append))
     codes = clustered(np.random.default_rng(5), 20_000, 64)
     live.apply(np.arange(20_000), codes, np.arange(0, 20_000, 7), 1)
+    assert live.merge()
+    assert not live.merge()
     view, queries = live.view(), codes[:40]
     found, truth = view.search(queries, 10), view.search(queries, 10, exact=True)
     assert (found.exact, truth.exact) == (False, True)
@@ -135,8 +138,10 @@ def test_approximate_kinds_recall_audit_and_never_break_a_filter(kind: IndexKind
 
 
 def test_a_filter_leaves_k_when_k_exist() -> None:
-    view = big(IndexKind.HNSW, 3000).view()
-    for count in (1, 5, 10, 1000, 2999):
+    live = big(IndexKind.HNSW, 12_000)
+    assert live.merge()
+    view = live.view()
+    for count in (1, 5, 10, 1000, 11_999):
         found = view.search(np.zeros((1, 8), np.uint8), 10, np.arange(count))
         assert len(found.ids) == min(10, count)
 
@@ -212,3 +217,19 @@ def test_without_a_kernel_numpy_answers_the_same(monkeypatch: pytest.MonkeyPatch
 def test_importing_the_room_loads_neither_faiss_nor_numba() -> None:
     code = "import hashsvc.index, sys; assert not {'faiss', 'numba', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("kind", [IndexKind.TABLES, IndexKind.FLAT, IndexKind.IVF])
+def test_what_a_kind_searches_by_is_published_with_it(kind: IndexKind, tmp_path: Path) -> None:
+    live = big(kind, 12_000)
+    live.merge(everything=True)
+    publish(live.view(), tmp_path)
+    first = publish(live.view(), tmp_path)
+    back = LiveIndex.from_snapshot(tmp_path, kind)
+    segment = back.view().held[0].segment
+    assert (segment.tables is not None, segment.structure is not None) == (kind is IndexKind.TABLES, kind != "tables")
+    assert (first / "0-blocks.bin").stat().st_nlink == 2
+    queries = clustered(np.random.default_rng(5), 9, 64)
+    assert np.array_equal(back.view().search(queries, 10).ids, live.view().search(queries, 10).ids)
+    publish(back.view(), tmp_path)
+    assert LiveIndex.from_snapshot(tmp_path, IndexKind.AUTO).view().items == 12_000

@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check format proto bench migrate up
+.PHONY: help setup demo test quick check format proto bench migrate up crash endure
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,16 @@ test: setup  ## every test, the long suites in their short form
 
 quick: setup  ## the tests without the slow ones
 	$(BIN)/python -m pytest -m 'not slow'
+
+KILLS ?= 50
+DB ?= sqlite
+
+crash: setup  ## kill a real server KILLS times (50) on DB (sqlite or postgresql); one JSON line
+	$(BIN)/python -m tests.crash.harness --kills $(KILLS) --db $(DB)
+
+endure: setup  ## the long suites in their long form: outages, races, random histories, every power loss
+	HASHSVC_LONG=1 $(BIN)/python -m pytest -s tests/catalog/test_outage.py tests/catalog/test_race.py \
+		tests/app/test_random_history.py tests/power
 
 PROTO_TOOLS := .proto-tools
 PROTO_OUT ?= .

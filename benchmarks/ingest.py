@@ -17,8 +17,10 @@ import shutil
 import statistics
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +40,7 @@ from tests.postgresql import Cluster, binaries
 
 BITS = 128
 BATCH = 5_000
+WRITERS = {"sqlite": 1, "postgresql": 2}
 LANGUAGES = ("de", "en", "es", "fr", "ja", "zh")
 FIELDS = {"language": FieldType.STRING, "year": FieldType.INTEGER}
 
@@ -92,7 +95,9 @@ def rows_of(count: int) -> list[Row]:
     ]
 
 
-def ingest(url: str, rows: list[Row], *, declared: bool = False, recording: Recording | None = None) -> float:
+def ingest(
+    url: str, rows: list[Row], *, declared: bool = False, writers: int = 1, recording: Recording | None = None
+) -> float:
     """Seconds until catalog and index hold every row."""
     migrate(url)
     catalog = open_catalog(url)
@@ -102,12 +107,21 @@ def ingest(url: str, rows: list[Row], *, declared: bool = False, recording: Reco
     live = LiveIndex(BITS)
     if recording is not None:
         recording.listen(catalog)
-    started = time.perf_counter()
-    for start in range(0, len(rows), BATCH):
+    turn = threading.Condition()
+
+    def store(start: int) -> None:
         batch = rows[start : start + BATCH]
+        codes = np.frombuffer(b"".join([row.code for row in batch]), np.uint8).reshape(len(batch), -1)
         commit = catalog.items.write(collection, batch)
-        codes = np.frombuffer(b"".join(row.code for row in batch), np.uint8).reshape(len(batch), -1)
-        live.apply(commit.ids, codes, np.empty(0, np.int64), commit.watermark)
+        with turn:
+            turn.wait_for(lambda: live.watermark == commit.before)
+            live.apply(commit.ids, codes, np.empty(0, np.int64), commit.watermark)
+            turn.notify_all()
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(writers) as pool:
+        for _ in pool.map(store, range(0, len(rows), BATCH)):
+            pass
     seconds = time.perf_counter() - started
     assert catalog.items.count(collection) == live.view().items == len(rows)
     catalog.close()
@@ -182,7 +196,9 @@ def measure(
         catalog.collections.create(Collection("bench", Kind.CODE, BITS, content=ContentMode.NONE, fields=fields))
         catalog.close()
         driver.append(len(rows) / replay(url, recording, rows))
-        ours.append(len(rows) / ingest(fresh(), rows, declared=declared))
+        url = fresh()
+        writers = WRITERS[url.partition(":")[0].partition("+")[0]]
+        ours.append(len(rows) / ingest(url, rows, declared=declared, writers=writers))
     mine, bare = statistics.median(ours), statistics.median(driver)
     return {"rows_per_s": round(mine), "driver_rows_per_s": round(bare), "ratio": round(mine / bare, 3)}
 

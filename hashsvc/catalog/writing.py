@@ -14,6 +14,7 @@ from hashsvc.catalog.collections import advance, locked
 from hashsvc.catalog.commit import Commit
 from hashsvc.catalog.tables import items
 from hashsvc.catalog.values import attribute_keys, read_metadata, write_metadata
+from hashsvc.domain import items as nouns
 from hashsvc.domain.items import Outcome
 from hashsvc.errors import InvalidArgument
 
@@ -33,10 +34,16 @@ HASH_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write as its caller asks for it."""
+    """One write as its caller asks for it, made ready outside the transaction: writers wait for each other there.
+
+    Args:
+        upserts: what each row will be held as.
+        ids: the ids of their keys, unless displaced.
+    """
 
     collection: Collection
-    upserts: Sequence[Row]
+    upserts: Sequence[Held]
+    ids: Sequence[int]
     deletes: Sequence[str] = ()
     request_id: str = ""
     digest: bytes = b""
@@ -68,7 +75,9 @@ class Write:
                 )
         requests.check_request_id(request_id)
         body = requests.digest(upserts, deletes, asked) if request_id else b""
-        return cls(collection, upserts, deletes, request_id, body, progress)
+        held = [(r.key, r.content_hash, r.code, write_metadata(r.metadata), r.reference, r.features) for r in upserts]
+        ids = [nouns.item_id(row.key) for row in upserts]
+        return cls(collection, held, ids, deletes, request_id, body, progress)
 
     @property
     def size(self) -> int:
@@ -91,16 +100,15 @@ class Staged:
     stored: dict[int, Held] = field(default_factory=dict)
     deleted: dict[int, None] = field(default_factory=dict)
 
-    def upsert(self, number: int, row: Row) -> None:
+    def upsert(self, number: int, new: Held) -> None:
         """Take in one row."""
-        new = (row.key, row.content_hash, row.code, write_metadata(row.metadata), row.reference, row.features)
         old = self.now.get(number)
         if old is not None:
             if old == new:
                 self._note(number, Outcome.UNCHANGED)
                 return
-            if old[0] != row.key:
-                self.upsert(self._place(row.key), row)
+            if old[0] != new[0]:
+                self.upsert(self._place(new[0]), new)
                 return
             self.stored.pop(number, None)
         self.now[number] = self.stored[number] = new
@@ -158,7 +166,7 @@ def perform(database: Database, connection: Connection, write: Write) -> Commit:
 
 def _stage(database: Database, connection: Connection, collection: Collection, write: Write) -> Staged:
     moved = displaced.taken(connection, collection.id)
-    wanted = [displaced.id_of(row.key, moved) for row in write.upserts]
+    wanted = [moved.get(row[0], number) for number, row in zip(write.ids, write.upserts, strict=True)]
     unwanted = [displaced.id_of(key, moved) for key in write.deletes]
     held = _held(database, connection, collection, {*wanted, *unwanted})
     taken = partial(_is_held, connection, collection)

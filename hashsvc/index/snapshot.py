@@ -68,9 +68,10 @@ def publish(view: View, folder: Path, about: Mapping[str, str] | None = None) ->
     Raises:
         ResourceExhausted: the disk is full; nothing was published.
     """
-    make_folder(folder)
-    _sweep(folder)
-    draft = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder))
+    with disk_errors(f"a snapshot under {folder}"):
+        make_folder(folder)
+        _sweep(folder)
+        draft = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=folder))
     reach("publish.begun")
     try:
         with disk_errors(f"a snapshot under {folder}"):

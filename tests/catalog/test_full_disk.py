@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import psycopg
 import pytest
 
@@ -17,6 +18,7 @@ from hashsvc.domain.collections import Collection
 from hashsvc.domain.items import Row
 from hashsvc.domain.jobs import JobKind
 from hashsvc.errors import ResourceExhausted
+from hashsvc.index import LiveIndex, publish
 from tests.catalog.samples import collection, row
 from tests.postgresql import Cluster
 
@@ -110,6 +112,24 @@ def test_postgresql_on_a_full_disk(small: Path, cluster: Cluster) -> None:
         cluster.drop(url)
         with psycopg.connect(cluster.url().replace("+psycopg", "", 1), autocommit=True) as connection:
             connection.execute("DROP TABLESPACE small")
+
+
+def test_a_snapshot_on_a_full_disk(small: Path) -> None:
+    live = LiveIndex(64)
+    codes = np.random.default_rng(1).integers(0, 256, (50_000, 8), np.uint8)
+    live.apply(np.arange(len(codes), dtype=np.int64), codes, np.empty(0, np.int64), 1)
+    first = publish(live.view(), small / "snapshots")
+    live.apply(np.array([7]), codes[:1], np.empty(0, np.int64), 2)
+    ballast = fill(small)
+    for folder in ("snapshots", "another"):
+        with pytest.raises(ResourceExhausted):
+            publish(live.view(), small / folder)
+    assert [path.name for path in (small / "snapshots").iterdir()] == [first.name]
+    assert LiveIndex.from_snapshot(small / "snapshots").watermark == 1
+    assert live.view().search(codes[:1], 1).distances.tolist() == [0]
+    ballast.unlink()
+    publish(live.view(), small / "snapshots")
+    assert LiveIndex.from_snapshot(small / "snapshots").watermark == 2
 
 
 def test_blobs_on_a_full_disk(small: Path) -> None:

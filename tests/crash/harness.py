@@ -199,6 +199,8 @@ def fire(run: Run, kills: int) -> None:
 @contextmanager
 def prepared(database: str, mutant: str | None = None) -> Iterator[Run]:
     """A new store on a database, and its folder taken away in the end."""
+    plain = vars(wire)["options"]
+    vars(wire)["options"] = without_retries
     folder = Path(tempfile.mkdtemp(prefix="hashsvc-crash-"))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -215,6 +217,7 @@ def prepared(database: str, mutant: str | None = None) -> Iterator[Run]:
         finally:
             run.stop()
     finally:
+        vars(wire)["options"] = plain
         if cluster is not None:
             cluster.close()
         shutil.rmtree(folder, ignore_errors=True)
@@ -267,7 +270,6 @@ def main() -> int:
     if options.db == "postgresql" and binaries() is None:
         print(ABSENT, file=sys.stderr)
         return 2
-    vars(wire)["options"] = without_retries
     null = attack(options.db, 0)
     mutants = {} if options.without_mutants else {mutant: catches(options.db, mutant) for mutant in MUTANTS}
     report = attack(options.db, options.kills)

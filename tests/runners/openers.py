@@ -13,7 +13,11 @@ from hashsvc.ingest import Bench, IngestSpec
 
 
 def open_codes(folder: Path, spec: Mapping[str, Any]) -> Bench:
-    catalog = open_catalog(f"sqlite:///{folder / 'catalog.sqlite3'}")
+    return open_codes_at(f"sqlite:///{folder / 'catalog.sqlite3'}", folder, spec)
+
+
+def open_codes_at(url: str, folder: Path, spec: Mapping[str, Any]) -> Bench:
+    catalog = open_catalog(url)
     held = catalog.collections.get("codes")
     return Bench(catalog, Blobs(str(folder / "blobs")), held, None, IngestSpec.of(spec).open(held))
 

@@ -20,6 +20,9 @@ from hashsvc.index.tables import build_tables
 SAMPLE_WORDS = 1 << 17
 TRIES = 7
 KEPT = 64
+# The sample lies in a cache; an index mostly does not, and what jumps about in it waits for memory.
+LEAST_LOOK = 10.0
+LEAST_GATHER = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,8 @@ def measured(functions: Functions, words: int) -> Costs:
     call = _fastest(lambda: scan.nearest([part._replace(codes=part.codes[:0])], query, 10, START))
     return Costs(
         scan=max(0.01, (_fastest(lambda: scan.nearest([part], query, 10, START)) - call) / count),
-        look=max(1.0, _look(functions, scan, part, query)),
-        gather=max(1.0, (_fastest(lambda: gather.gathered(few)) - call) / (count / KEPT)),
+        look=max(LEAST_LOOK * words, _look(functions, scan, part, query)),
+        gather=max(LEAST_GATHER, (_fastest(lambda: gather.gathered(few)) - call) / (count / KEPT)),
         call=call,
     )
 

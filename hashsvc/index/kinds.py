@@ -69,6 +69,5 @@ def way_of(kind: IndexKind, bits: int) -> Pass:
         return FlatPass(bits, best)
     if kind is IndexKind.REFERENCE:
         return ReferencePass()
-    if isinstance(best, Planner) and kind is not IndexKind.AUTO:
-        return best.tables if kind is IndexKind.TABLES else best.scan
-    return best
+    # A segment of the scan kind has no tables, so its planner chooses between scan and gather.
+    return best.tables if isinstance(best, Planner) and kind is IndexKind.TABLES else best

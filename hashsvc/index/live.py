@@ -25,6 +25,7 @@ from hashsvc.index.tail import Tail
 from hashsvc.index.view import View
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -64,14 +65,27 @@ class LiveIndex:
         self._view = self._new_view()
 
     @classmethod
-    def from_snapshot(cls, folder: Path, kind: IndexKind = IndexKind.AUTO, *, audit: Audit | None = None) -> LiveIndex:
+    def from_snapshot(
+        cls,
+        folder: Path,
+        kind: IndexKind = IndexKind.AUTO,
+        *,
+        audit: Audit | None = None,
+        about: Mapping[str, str] | None = None,
+    ) -> LiveIndex:
         """The index of the newest snapshot under ``folder``, its segments mapped from the files.
+
+        Args:
+            folder: where it was published.
+            kind: how views search.
+            audit: see the class.
+            about: what the snapshot must have been published with; one of something else counts as damaged.
 
         Raises:
             NotFound: there is no snapshot.
             Corrupt: the newest one is damaged; it was set aside, so the next call looks at the one before.
         """
-        snapshot = load_snapshot(newest_snapshot(folder))
+        snapshot = load_snapshot(newest_snapshot(folder), about)
         live = cls(snapshot.bits, kind, audit=audit)
         with live._writing:
             live._held = tuple(hold(equipped(one.segment, kind), one.items, one.extras) for one in snapshot.held)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import exp
 from typing import TYPE_CHECKING
 
 from hashsvc.index.kernelpass import GatherPass, ScanPass, TablesPass, tables_of
+from hashsvc.index.layout import GROUP
 from hashsvc.index.rows import Cursor, Rows, joined, nearest_of, ordered
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from hashsvc.index.passes import Pass
 
 # A nearest search may spend this share of a scan on the hash tables before it turns to the scan.
-TRIAL = 0.25
+TRIAL = 0.15
 # Below this share of allowed items a nearest search's k-th distance lies too far out for the tables.
 TABLES_FROM = 0.5
 
@@ -94,11 +96,13 @@ class Planner:
         return steps
 
     def _scan_costs(self, part: Part, queries: int) -> dict[str, float]:
-        cost, codes = self._costs, len(part.ids)
-        scan = cost.call + queries * codes * cost.scan
-        if 2 * part.total > codes:
+        cost, groups = self._costs, len(part.codes)
+        # Groups without an allowed code are passed over: this many are expected to have one.
+        met = groups * (1 - exp(-part.total / groups)) if groups else 0
+        scan = cost.call + groups + queries * met * GROUP * cost.scan
+        if 2 * part.total > len(part.ids):
             return {"scan": scan}
-        gather = 2 * cost.call + part.total * (cost.gather + queries * cost.scan) + codes / 64
+        gather = 2 * cost.call + groups + part.total * (cost.gather + queries * cost.scan)
         return {"scan": scan, "gather": gather}
 
 

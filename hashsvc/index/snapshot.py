@@ -100,14 +100,20 @@ def newest_snapshot(folder: Path) -> Path:
     return found[-1]
 
 
-def load_snapshot(folder: Path) -> Snapshot:
+def load_snapshot(folder: Path, about: Mapping[str, str] | None = None) -> Snapshot:
     """Map a snapshot's segments from its files, read-only, after checking every checksum.
+
+    Args:
+        folder: the snapshot's own.
+        about: what it must have been published with.
 
     Raises:
         Corrupt: a file is not what was published; the folder was renamed, so that nobody uses it.
     """
     try:
         manifest = read_manifest(folder)
+        if any(manifest.about.get(name) != value for name, value in (about or {}).items()):
+            raise Corrupt(f"{folder} was published of something else ({manifest.about}): it was set aside")
         verify_files(folder, manifest)
     except Corrupt:
         _set_aside(folder)

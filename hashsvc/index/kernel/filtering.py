@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
-from hashsvc.index.kernel.scan import is_set
 from hashsvc.index.kernel.vector import bit_count, lowest_bit
 
 
@@ -76,14 +75,19 @@ def gather(
                 out_blocks[row >> 6, column, row & 63] = blocks[word, column, lane]
             out_ids[row] = ids[64 * word + lane]
             row += 1
-    for owner in range(len(shared_codes)):
-        code = np.int64(shared_codes[owner])
-        for extra in range(shared_offsets[owner], shared_offsets[owner + 1]):
-            if is_set(extras, extra):
-                for column in range(blocks.shape[1]):
-                    out_blocks[row >> 6, column, row & 63] = blocks[code >> 6, column, code & 63]
-                out_ids[row] = extra_ids[extra]
-                row += 1
+    owner = 0
+    for word in range(len(extras)):
+        bits = extras[word]
+        while bits != 0:
+            extra = 64 * word + lowest_bit(bits)
+            bits &= bits - np.uint64(1)
+            while shared_offsets[owner + 1] <= extra:
+                owner += 1
+            code = np.int64(shared_codes[owner])
+            for column in range(blocks.shape[1]):
+                out_blocks[row >> 6, column, row & 63] = blocks[code >> 6, column, code & 63]
+            out_ids[row] = extra_ids[extra]
+            row += 1
     return row
 
 

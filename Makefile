@@ -44,7 +44,7 @@ crash: setup  ## kill a real server KILLS times (50) on DB (sqlite or postgresql
 
 endure: setup  ## the long suites in their long form: outages, races, random histories, every power loss
 	HASHSVC_LONG=1 $(BIN)/python -m pytest -s tests/catalog/test_outage.py tests/catalog/test_race.py \
-		tests/app/test_random_history.py tests/power
+		tests/app/test_damage.py tests/app/test_random_history.py tests/power
 
 PROTO_TOOLS := .proto-tools
 PROTO_OUT ?= .

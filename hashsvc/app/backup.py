@@ -98,6 +98,7 @@ def restore(folder: Path, location: str, settings: Settings) -> Backup:
     layout = Layout.of(location, settings.folder)
     layout.folder.mkdir(parents=True, exist_ok=True)
     migrate(layout.database)
+    shutil.rmtree(layout.snapshots, ignore_errors=True)  # of whatever lived here: indexes are made from the catalog
     with open_store(location, settings=settings, role="worker") as store:
         source = Blobs(str(folder / "blobs"))
         blobs = _copy_blobs(source.names(), source, store.blobs)

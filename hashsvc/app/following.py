@@ -49,6 +49,13 @@ class Follower:
         self._catalog = catalog
         self._folder = folder
         self._lock = threading.Lock()
+        # A folder of snapshots may be copied to the wrong place: each says whose it is.
+        self._about = {
+            "collection": str(collection.id),
+            "created_at": str(collection.created_at),
+            "bits": str(collection.bits),
+            "fingerprint": collection.fingerprint,
+        }
         self.rows = RowCache(partial(catalog.items.by_ids, collection), cached_rows)
         self._live = self._start(damaged)
         self._published = self._live.view().watermark
@@ -58,7 +65,7 @@ class Follower:
         """From the newest snapshot that passes its checksums, else from nothing: SQL is the truth."""
         while True:
             try:
-                live = LiveIndex.from_snapshot(self._folder, self._collection.index)
+                live = LiveIndex.from_snapshot(self._folder, self._collection.index, about=self._about)
             except NotFound:
                 break
             except Corrupt as error:
@@ -116,6 +123,6 @@ class Follower:
             view = self.view()
             if view.watermark - self._published < least:
                 return False
-            publish(view, self._folder)
+            publish(view, self._folder, self._about)
             self._published = view.watermark
             return True

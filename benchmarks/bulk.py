@@ -45,7 +45,7 @@ from hashsvc.encoders import Encoder, fit, load, save
 from hashsvc.ingest import Bench, IngestSpec
 from hashsvc.ingest.helpers import Helpers
 from hashsvc.ingest.line import Clock
-from hashsvc.ingest.unit import Batch, compare, encoded, read, store
+from hashsvc.ingest.unit import Batch, compare, encoded, kept, read, store
 from hashsvc.runners import inline, processes
 from hashsvc.runners.lease import Lease
 
@@ -146,8 +146,8 @@ def measure(kind: Kind, contents: Sequence[bytes], folder: Path, options: argpar
     assert job.counts.read == len(contents) == job.counts.stored + job.counts.unchanged + job.counts.dead
     rate = job.counts.read / seconds
     slowest = min(alone, key=lambda part: alone[part])
-    steps = [clocks["decode"], clocks["encode"]]
-    total = sum(clock.busy + clock.starved + clock.blocked for clock in steps)
+    decode = clocks["decode"]
+    waiting = decode.starved + decode.blocked
     return {
         "items": target.catalog.items.count(target.collection),
         "dead": job.counts.dead,
@@ -156,7 +156,7 @@ def measure(kind: Kind, contents: Sequence[bytes], folder: Path, options: argpar
         "limit_ratio": round(rate / alone[slowest], 3),
         "slowest": slowest,
         "alone_per_s": {part: round(value) for part, value in alone.items()},
-        "encoder_waits": round(sum(clock.starved + clock.blocked for clock in steps[:1]) / (total / 2), 3),
+        "encoder_waits": round(waiting / (waiting + decode.busy), 3),
         "peak_mib_above_encoder": round(max(0.0, resident(peak=True) - before)),
     }
 
@@ -175,7 +175,7 @@ def measure_alone(scratch: Store, spec: IngestSpec, encoder: Encoder, helpers: H
         encode(bench, batch, helpers)
     seconds["encoder"] = time.perf_counter() - began
     began = time.perf_counter()
-    rows = sum(store(bench, batch).read for batch in batches)
+    rows = sum(store(bench, kept(bench, batch)).read for batch in batches)
     seconds["store"] = time.perf_counter() - began
     return {part: rows / value for part, value in seconds.items()}
 

@@ -1,6 +1,6 @@
 """Units one behind the other: while one is encoded the next is read and the last is stored.
 
-Memory is bounded: at most nine units are in flight (one in each of five hands, one before each of four), each of at
+Memory is bounded: at most eleven units are in flight (one in each of six hands, one before each of five), each of at
 most the job's rows and bytes.
 """
 
@@ -16,7 +16,7 @@ from hashsvc.domain.jobs import Counts, Unit
 from hashsvc.errors import Aborted, Unavailable
 from hashsvc.ingest.line import Clock, Line
 from hashsvc.ingest.prepare import decode_each
-from hashsvc.ingest.unit import Batch, Bench, compare, encoded, read, store
+from hashsvc.ingest.unit import Batch, Bench, compare, encoded, kept, read, store
 
 TRIES = 5
 PAUSE_S = 0.2
@@ -57,6 +57,7 @@ def run_units(
             "read": patient(lambda unit: compare(bench, read(bench, unit))),
             "decode": partial(_decode, decoder),
             "encode": partial(encoded, bench),
+            "keep": patient(partial(kept, bench)),
             "store": patient(lambda batch: (batch.unit, store(bench, batch))),
         },
         clocks={} if clocks is None else clocks,

@@ -67,7 +67,7 @@ def run_unit(bench: Bench, unit: Unit) -> Counts:
     assert batch.checked is not None
     if batch.checked.contents and bench.encoder is not None:
         batch.decoded = decode_each(bench.encoder, list(batch.checked.contents.values()))
-    return store(bench, encoded(bench, batch))
+    return store(bench, kept(bench, encoded(bench, batch)))
 
 
 def read(bench: Bench, unit: Unit) -> Batch:
@@ -104,11 +104,17 @@ def encoded(bench: Bench, batch: Batch) -> Batch:
     return batch
 
 
-def store(bench: Bench, batch: Batch) -> Counts:
-    """Put the bytes on disk, then rows, progress and dead letters into one transaction."""
+def kept(bench: Bench, batch: Batch) -> Batch:
+    """Put the bytes on disk, where the collection keeps them: before the rows that name them."""
     assert batch.checked is not None
     if bench.collection.content is ContentMode.BYTES:
         keep(batch.checked, bench.blobs)
+    return batch
+
+
+def store(bench: Bench, batch: Batch) -> Counts:
+    """Put rows, progress and dead letters into one transaction; the bytes are on disk already."""
+    assert batch.checked is not None
     prepared = batch.checked.prepared
     source = bench.sources[int(batch.unit.spec["source"])]
     letters = batch.letters + [

@@ -49,7 +49,7 @@ def test_a_job_is_run_to_its_end_with_progress(place: Workplace) -> None:
     assert (seen[-1].done, seen[-1].units, seen[-1].left) == (10, 10, 0)
     assert all(progress.rate > 0 for progress in seen)
     assert [progress.done for progress in seen] == sorted(progress.done for progress in seen)
-    assert all(clocks[step].busy > 0 for step in ("source", "read", "decode", "encode", "store"))
+    assert all(clocks[step].busy > 0 for step in ("source", "read", "decode", "encode", "keep", "store"))
     with Lease(place.catalog, job.id, "me") as lease:
         inline.run(job, place.bench(spec), lease, progress=seen.append)
     assert len(seen) == 10, "a second run does no unit"

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn import functional
 
-from hashsvc.encoders.loop import Schedule, train
-from hashsvc.encoders.reconstruction import DENSE, PAIRS, TEXTS, PairReconstruction, Pairs
+from hashsvc.encoders.reconstruction import PAIRS, PairReconstruction, Pairs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,17 +30,13 @@ class Config:
         certainty: weight of the entropy of one item's bits, which should be small.
         usage: weight of the entropy of the batch's bits, which should be large.
         sharpness: inverse temperature of a bit's chance.
-        pairs: what is rebuilt.
-        texts: epochs, batch and rate for texts.
-        dense: the same for images and vectors.
+        pairs: what is rebuilt, and for how long.
     """
 
-    certainty: float = 0.1
-    usage: float = 1.0
+    certainty: float = 0.2
+    usage: float = 2.0
     sharpness: float = 2.0
     pairs: Pairs = PAIRS
-    texts: Schedule = TEXTS
-    dense: Schedule = DENSE
 
 
 def fit_bsq(training: TrainingSet, bits: int, seed: int, progress: OnProgress) -> CodeEncoder:
@@ -51,14 +46,13 @@ def fit_bsq(training: TrainingSet, bits: int, seed: int, progress: OnProgress) -
         torch.manual_seed(seed)
         task = PairReconstruction(training, bits, config.pairs, seed)
 
-        def loss_of(rows: NDArray[np.int64]) -> torch.Tensor:
-            scaled = functional.normalize(task.network(task.seen(rows))) * bits**0.5
+        def loss_of(paired: NDArray[np.int64], features: torch.Tensor) -> torch.Tensor:
+            scaled = functional.normalize(features) * bits**0.5
             corner = torch.where(scaled > 0, 1.0, -1.0)
             code = scaled + (corner - scaled).detach()
-            return task.loss(code, rows) + bits * _entropies(scaled, config)
+            return task.loss(code, paired) + _entropies(scaled, config)
 
-        schedule = config.texts if training.terms is not None else config.dense
-        train("bsq", len(training), task.parameters(), loss_of, schedule, seed, progress)
+        task.run("bsq", loss_of, progress)
     return task.encoder("bsq")
 
 

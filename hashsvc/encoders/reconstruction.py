@@ -1,22 +1,23 @@
 """Pair reconstruction (Hansen et al., SIGIR 2020, "PairRec"): a code is trained to rebuild a neighbour of its item.
 
 Rebuilding the item itself rewards its accidents; a neighbour shares only what is common. The neighbours come from the
-items alone. The VAE, the VQ-VAE and the sign codebook share this; they differ in what becomes of the features.
+items alone. The codes of a pair should also point out each other in the batch (InfoNCE, van den Oord et al. 2018). The
+VAE, the VQ-VAE and the sign codebook share this; they differ in what becomes of the features.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from torch.nn import functional
 
 from hashsvc.encoders.assembly import assemble, spell_out
+from hashsvc.encoders.autoencoder import changed, contrast
 from hashsvc.encoders.decoders import decoder_for
-from hashsvc.encoders.fronts.text import Bag
-from hashsvc.encoders.graph import Graph, nearest
-from hashsvc.encoders.loop import Schedule
+from hashsvc.encoders.loop import Schedule, train
 from hashsvc.encoders.networks import Network, Perceptron, SparseLinear
 
 if TYPE_CHECKING:
@@ -24,11 +25,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hashsvc.encoders.binarizers import Binarizer
+    from hashsvc.encoders.contract import OnProgress
     from hashsvc.encoders.encoder import CodeEncoder
-    from hashsvc.encoders.fronts import Batch
     from hashsvc.encoders.training_set import TrainingSet
-
-DIRECTIONS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +35,24 @@ class Pairs:
     """How pairs are made and rebuilt.
 
     Args:
-        neighbours: neighbours of an item that may be rebuilt in its place.
-        dropout: share of an item's input that is hidden from the encoder.
+        steps: batches seen, as near as whole passes come to it; at most 60 passes.
+        batch: pairs of a step, at most; a quarter of the items where there are few.
+        rate: highest learning rate.
+        temperature: of the InfoNCE over cosines of codes.
+        rebuilt: weight of the reconstruction.
         hidden: units of a hidden layer (dense items: of network and decoder).
-        draws: words a text counts as in the reconstruction.
     """
 
-    neighbours: int = 15
-    dropout: float = 0.5
+    steps: int = 700
+    batch: int = 256
+    rate: float = 5e-3
+    temperature: float = 0.2
+    rebuilt: float = 4.0
     hidden: int = 512
-    draws: float = 30.0
 
 
 PAIRS = Pairs()
-TEXTS = Schedule(epochs=12, batch=256, rate=1e-2)
-DENSE = Schedule(epochs=10, batch=256, rate=3e-3)
+PASSES = 60
 
 
 class PairReconstruction:
@@ -65,36 +67,43 @@ class PairReconstruction:
 
     def __init__(self, training: TrainingSet, out: int, pairs: Pairs, seed: int) -> None:
         self.network = _network(training, out, pairs.hidden)
-        self.decoder = decoder_for(training, out, pairs.hidden, pairs.draws)
+        self.decoder = decoder_for(training, out, pairs.hidden)
         self._training = training
         self._pairs = pairs
-        self._graph = Graph(nearest(_values(training), pairs.neighbours))
+        self._seed = seed
         self._rng = np.random.default_rng(seed)
 
-    def parameters(self) -> list[torch.nn.Parameter]:
-        """What is trained."""
-        return [*self.network.parameters(), *self.decoder.parameters()]
+    def run(
+        self,
+        stage: str,
+        loss_of: Callable[[NDArray[np.int64], torch.Tensor], torch.Tensor],
+        progress: OnProgress,
+        further: tuple[torch.nn.Module, ...] = (),
+    ) -> None:
+        """Train on ``loss_of(paired, features)``; ``paired`` ``int64[2 n]`` are items, then a neighbour of each."""
+        batch = min(self._pairs.batch, max(len(self._training) // 4, 8))
+        epochs = min(PASSES, math.ceil(self._pairs.steps / max(len(self._training) // batch, 1)))
+        schedule = Schedule(epochs, batch, self._pairs.rate, decay=1e-4)
+        parameters = [p for part in (self.network, self.decoder, *further) for p in part.parameters()]
 
-    def seen(self, rows: NDArray[np.int64]) -> Batch:
-        """The items of ``rows`` as the encoder sees them in training: a share of the numbers 0, the rest scaled up."""
-        batch = self._training.batch(rows)
-        if isinstance(batch, Bag):
-            return Bag(batch.columns, functional.dropout(batch.weights, self._pairs.dropout), batch.offsets)
-        return functional.dropout(batch, self._pairs.dropout)
+        def loss(rows: NDArray[np.int64]) -> torch.Tensor:
+            paired = np.concatenate([rows, self._training.graph.partners(rows, self._rng)])
+            return loss_of(paired, self.network(changed(self._training.batch(paired))))
 
-    def loss(self, codes: torch.Tensor, rows: NDArray[np.int64]) -> torch.Tensor:
-        """Loss of rebuilding a random neighbour of each of ``rows`` from its code ``float32[n, out]``."""
-        return self.decoder.loss(codes, self._training.batch(self._graph.partners(rows, self._rng)))
+        train(stage, len(self._training), parameters, loss, schedule, self._seed, progress)
+        if isinstance(self.network, SparseLinear):
+            spell_out(self._training, self.network.first.weight.detach().numpy())
+        self.network.eval()
+
+    def loss(self, codes: torch.Tensor, paired: NDArray[np.int64]) -> torch.Tensor:
+        """Loss of pointing out the other of each pair by codes ``float32[2 n, out]``, and of rebuilding it."""
+        half = len(paired) // 2
+        rebuilt = self.decoder.loss(codes[:half], self._training.batch(paired[half:]))
+        return contrast(codes, self._pairs.temperature) + self._pairs.rebuilt * rebuilt
 
     def encoder(self, model: str, binarizer: Binarizer | None = None) -> CodeEncoder:
         """The trained encoder; without a ``binarizer`` its features are cut at their training medians."""
-        self.spell_out()
         return assemble(model, self._training, self.network, binarizer=binarizer)
-
-    def spell_out(self) -> None:
-        """Give the n-grams of a text network the rows that the words they spell have learned."""
-        if isinstance(self.network, SparseLinear):
-            spell_out(self._training, self.network.first.weight.detach().numpy())
 
 
 def _network(training: TrainingSet, out: int, hidden: int) -> Network:
@@ -102,11 +111,3 @@ def _network(training: TrainingSet, out: int, hidden: int) -> Network:
     if training.terms is not None:
         return SparseLinear(training.front.width, out)
     return Perceptron(training.front.width, hidden, out)
-
-
-def _values(training: TrainingSet) -> NDArray[np.float32]:
-    values = training.reduction(DIRECTIONS).values
-    if training.terms is None:
-        return values
-    unit: NDArray[np.float32] = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
-    return unit

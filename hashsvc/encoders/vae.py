@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from hashsvc.encoders.loop import Schedule, train
-from hashsvc.encoders.networks import InputLayer
-from hashsvc.encoders.reconstruction import DENSE, PAIRS, TEXTS, PairReconstruction, Pairs
+from hashsvc.encoders.reconstruction import PAIRS, PairReconstruction, Pairs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,16 +28,12 @@ class Config:
     """What a VAE is trained with.
 
     Args:
-        divergence: weight of the KL term.
-        pairs: what is rebuilt.
-        texts: epochs, batch and rate for texts.
-        dense: the same for images and vectors.
+        divergence: weight of the KL term, a nat a bit.
+        pairs: what is rebuilt, and for how long.
     """
 
-    divergence: float = 1.0
+    divergence: float = 0.5
     pairs: Pairs = PAIRS
-    texts: Schedule = TEXTS
-    dense: Schedule = DENSE
 
 
 def fit_vae(training: TrainingSet, bits: int, seed: int, progress: OnProgress) -> CodeEncoder:
@@ -48,20 +42,18 @@ def fit_vae(training: TrainingSet, bits: int, seed: int, progress: OnProgress) -
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         task = PairReconstruction(training, bits, config.pairs, seed)
-        spread = InputLayer(training.front.width, bits)
+        spread = nn.Linear(bits, bits)
         nn.init.zeros_(spread.weight)
 
-        def loss_of(rows: NDArray[np.int64]) -> torch.Tensor:
-            seen = task.seen(rows)
-            mean, log_variance = task.network(seen), spread(seen).clamp(-8, 2)
+        def loss_of(paired: NDArray[np.int64], mean: torch.Tensor) -> torch.Tensor:
+            log_variance = spread(mean).clamp(-8, 2)
             code = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
-            return task.loss(code, rows) + config.divergence * _divergence(mean, log_variance)
+            return task.loss(code, paired) + config.divergence * _divergence(mean, log_variance)
 
-        schedule = config.texts if training.terms is not None else config.dense
-        train("vae", len(training), [*task.parameters(), *spread.parameters()], loss_of, schedule, seed, progress)
+        task.run("vae", loss_of, progress, (spread,))
     return task.encoder("vae")
 
 
 def _divergence(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
-    """KL from the standard normal prior, nats an item."""
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1).mean()
+    """KL from the standard normal prior, nats a bit."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()

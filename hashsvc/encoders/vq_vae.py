@@ -14,8 +14,7 @@ from torch.nn import functional
 
 from hashsvc.encoders.codebook import relabelled
 from hashsvc.encoders.encoder import features
-from hashsvc.encoders.loop import Schedule, train
-from hashsvc.encoders.reconstruction import DENSE, PAIRS, TEXTS, PairReconstruction, Pairs
+from hashsvc.encoders.reconstruction import PAIRS, PairReconstruction, Pairs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,18 +35,14 @@ class Config:
     Args:
         entries: code vectors of a codebook, 16 or 256: every 4 or 8 bits name one.
         width: features that one codebook quantises.
-        commitment: weight of the squared distance from features to their code vectors.
-        pairs: what is rebuilt.
-        texts: epochs, batch and rate for texts.
-        dense: the same for images and vectors.
+        commitment: weight of the mean squared distance from features to their code vectors.
+        pairs: what is rebuilt, and for how long.
     """
 
     entries: int = 16
-    width: int = 4
-    commitment: float = 4.0
+    width: int = 2
+    commitment: float = 1.0
     pairs: Pairs = PAIRS
-    texts: Schedule = TEXTS
-    dense: Schedule = DENSE
 
 
 class MovingCodebook:
@@ -93,16 +88,13 @@ def fit_vq_vae(training: TrainingSet, bits: int, seed: int, progress: OnProgress
         task = PairReconstruction(training, groups * config.width, config.pairs, seed)
         codebook = MovingCodebook(groups, config.entries, config.width)
 
-        def loss_of(rows: NDArray[np.int64]) -> torch.Tensor:
-            found = task.network(task.seen(rows))
+        def loss_of(paired: NDArray[np.int64], found: torch.Tensor) -> torch.Tensor:
             nearest = codebook.quantise(found)
             code = found + (nearest - found).detach()
-            return task.loss(code, rows) + config.commitment * (found - nearest).square().sum(dim=1).mean()
+            return task.loss(code, paired) + config.commitment * functional.mse_loss(found, nearest)
 
-        schedule = config.texts if training.terms is not None else config.dense
-        train("vq_vae", len(training), task.parameters(), loss_of, schedule, seed, progress)
-    task.spell_out()
-    found = features(training.front, task.network.eval(), training.items)
+        task.run("vq_vae", loss_of, progress)
+    found = features(training.front, task.network, training.items)
     return task.encoder("vq_vae", relabelled(settled(found, codebook.vectors.numpy()), seed))
 
 

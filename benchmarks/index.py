@@ -126,7 +126,7 @@ def kinds(items: int, repeats: int) -> None:
 
 def _usearch(codes: NDArray[np.uint8], queries: NDArray[np.uint8], repeats: int) -> None:
     try:
-        from usearch.index import Index  # type: ignore[import-not-found]
+        from usearch.index import Index
     except ImportError:
         print("usearch is not installed: left out")
         return

@@ -1,7 +1,7 @@
 """Binary-code autoencoder: reconstruction, a neighbour-graph InfoNCE (van den Oord et al. 2018) and balanced bits.
 
-Codes are Bernoulli samples with a straight-through gradient (Bengio et al. 2013) while training; encoding never samples.
-Features leave a batch normalisation without scale, so every bit splits the items in halves before it learns anything.
+Codes are Bernoulli samples with a straight-through gradient (Bengio et al. 2013) while training; encoding never
+samples. Features leave a batch normalisation without scale, so every bit splits the items in halves from the start.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def fit_autoencoder(training: TrainingSet, bits: int, seed: int, progress: OnPro
 
         schedule = Schedule(epochs, batch, CONFIG.rate, decay=1e-4)
         parameters = [*network.parameters(), *decoder.parameters()]
-        train("autoencoder", len(training), parameters, loss_of, schedule, seed, progress)
+        train("autoencoder", len(training), parameters, loss_of, schedule, seed=seed, progress=progress)
     if isinstance(network, SparseLinear):
         spell_out(training, network.first.weight.detach().numpy())
     return assemble("autoencoder", training, network)

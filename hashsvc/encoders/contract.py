@@ -102,7 +102,12 @@ class Fitted:
 
 
 def asymmetric_distances(tables: NDArray[np.float32], codes: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Distances ``float32[m, n]`` of queries, given as ``tables`` ``float32[m, bytes, 256]``, to ``codes`` [n, bytes]."""
+    """Distances ``float32[m, n]`` of queries to codes.
+
+    Args:
+        tables: ``float32[m, bytes, 256]``, the queries; see :meth:`Encoder.tables`.
+        codes: ``uint8[n, bytes]``.
+    """
     total = np.zeros((len(tables), len(codes)), dtype=np.float32)
     for byte in range(codes.shape[1]):
         total += tables[:, byte, :][:, codes[:, byte]]

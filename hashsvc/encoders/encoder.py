@@ -101,7 +101,7 @@ class CodeEncoder:
 
 def features(front: Front, network: Network, items: Sequence[Decoded]) -> NDArray[np.float32]:
     """Features ``float32[n, d]`` in batches of ``ROWS`` rows, the last one filled up with blanks."""
-    found = [part for part in _batches(front, network, items)]
+    found = list(_batches(front, network, items))
     return np.concatenate(found) if found else np.empty((0, 0), dtype=np.float32)
 
 

@@ -42,7 +42,8 @@ def nearest(values: NDArray[np.float32], k: int) -> NDArray[np.int64]:
 def _without_self(found: NDArray[np.int64], k: int) -> NDArray[np.int64]:
     own = found == np.arange(len(found))[:, None]
     own[~own.any(axis=1), -1] = True
-    return found[~own].reshape(len(found), k)
+    others: NDArray[np.int64] = found[~own].reshape(len(found), k)
+    return others
 
 
 def nearest_terms(rows: sparse.csr_matrix, k: int) -> NDArray[np.int64]:
@@ -68,6 +69,7 @@ def shared(candidates: NDArray[np.int64], k: int) -> Graph:
 
     Args:
         candidates: ``int64[n, m]``, neighbours of each item in any order, repeats allowed.
+        k: neighbours kept of each item.
     """
     count = len(candidates)
     lists = adjacency(candidates) + sparse.identity(count, dtype=np.float32, format="csr")

@@ -42,6 +42,7 @@ def train(
     parameters: Iterable[torch.nn.Parameter],
     loss_of: Callable[[NDArray[np.int64]], torch.Tensor],
     schedule: Schedule,
+    *,
     seed: int,
     progress: OnProgress,
 ) -> None:

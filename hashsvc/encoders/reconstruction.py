@@ -90,7 +90,7 @@ class PairReconstruction:
             paired = np.concatenate([rows, self._training.graph.partners(rows, self._rng)])
             return loss_of(paired, self.network(changed(self._training.batch(paired))))
 
-        train(stage, len(self._training), parameters, loss, schedule, self._seed, progress)
+        train(stage, len(self._training), parameters, loss, schedule, seed=self._seed, progress=progress)
         if isinstance(self.network, SparseLinear):
             spell_out(self._training, self.network.first.weight.detach().numpy())
         self.network.eval()

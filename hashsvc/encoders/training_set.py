@@ -116,7 +116,15 @@ class TrainingSet:
 
     def directions(self) -> NDArray[np.float32]:
         """Items ``float32[n, d]`` in their strongest 64 directions; texts as rows of unit length."""
-        values = self.reduction(GRAPH_DIRECTIONS).values
+        return self._scaled(self.reduction(GRAPH_DIRECTIONS).values)
+
+    def project(self, items: Sequence[Decoded]) -> NDArray[np.float32]:
+        """Other items ``float32[m, d]`` in the same directions."""
+        reduction = self.reduction(GRAPH_DIRECTIONS)
+        rows = TrainingSet(self.front, items).rows()
+        return self._scaled(np.asarray((rows @ reduction.components) - reduction.mean @ reduction.components))
+
+    def _scaled(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         if self.terms is None:
             return values
         unit: NDArray[np.float32] = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)

@@ -30,7 +30,8 @@ def reached(book: Codebook, features: np.ndarray) -> np.ndarray:
     groups, _, width = book.vectors.shape
     grouped = features.reshape(len(features), groups, 1, width)
     nearest = ((grouped - book.vectors[None]) ** 2).sum(axis=3).argmin(axis=2)
-    return book.vectors[np.arange(groups), nearest].reshape(len(features), -1)
+    found: np.ndarray = book.vectors[np.arange(groups), nearest].reshape(len(features), -1)
+    return found
 
 
 def test_tables_are_distances_to_code_vectors(book: Codebook) -> None:

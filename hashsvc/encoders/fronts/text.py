@@ -59,8 +59,9 @@ class TextFront:
 
     @classmethod
     def fit(cls, contents: Sequence[bytes]) -> TextFront:
-        """The front of these texts: their commonest words, without stop words, words in over half of the texts, and
-        words in fewer than three (two where there are few texts).
+        """The front of these texts: their commonest words.
+
+        Left out: stop words, words in over half of the texts, and words in fewer than three (two of a few texts).
 
         Raises:
             InvalidContent: a text is empty or no UTF-8.
@@ -91,19 +92,14 @@ class TextFront:
                 unknown[token] = count
             else:
                 row[place] = (1.0 + float(np.log(count))) * float(self.idf[place])
-        self._spell(row, unknown or (Counter(marks(text)) if not row else unknown), text)
+        rare = Counter({token: count for token, count in unknown.items() if token not in ENGLISH_STOP_WORDS})
+        self._spell(row, rare if row or rare else unknown or Counter(marks(text)))
         return _unit(row)
 
-    def _spell(self, row: dict[int, float], unknown: Counter[str], text: str) -> None:
-        """Add the n-grams of unknown words; stop words only count where there is nothing else."""
-        rare = {token: count for token, count in unknown.items() if token not in ENGLISH_STOP_WORDS}
-        spelled = rare or ({} if row else dict(unknown)) or ({} if row else dict(Counter(marks(text))))
-        if not spelled:
-            return
-        weight = UNKNOWN_WEIGHT if row else 1.0
-        height = max(row.values()) if row else 1.0
-        share = weight * height / (1.0 + len(row) / 4)
-        for token, count in spelled.items():
+    def _spell(self, row: dict[int, float], unknown: Counter[str]) -> None:
+        """Add the n-grams of unknown words: beside one known word half its weight, beside many ever less."""
+        share = UNKNOWN_WEIGHT * max(row.values()) / (1.0 + len(row) / 4) if row else 1.0
+        for token, count in unknown.items():
             buckets = grams(token, self.buckets)
             for bucket in buckets:
                 place = len(self.words) + bucket

@@ -111,18 +111,16 @@ class Writers:
                 raise
 
     def _together(self, group: list[_Ticket]) -> None:
-        commits: list[tuple[_Ticket, Commit]] = []
         with self._database.writing() as connection:
             reach("write.begun")
-            for ticket in group:
-                try:
-                    commits.append((ticket, perform(self._database, connection, ticket.write)))
-                except HashsvcError as error:  # a write that is wrong by itself changed nothing
-                    ticket.error = error
+            answers = perform(self._database, connection, [ticket.write for ticket in group])
             reach("write.before_commit")
         reach("write.after_commit")
-        for ticket, commit in commits:
-            ticket.commit = commit
+        for ticket, answer in zip(group, answers, strict=True):
+            if isinstance(answer, HashsvcError):  # a write that is wrong by itself changed nothing
+                ticket.error = answer
+            else:
+                ticket.commit = answer
 
 
 def _group(waiting: deque[_Ticket]) -> list[_Ticket]:

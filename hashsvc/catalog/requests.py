@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,9 @@ from hashsvc.domain.items import Outcome
 from hashsvc.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from hashsvc.catalog.database import Database
     from hashsvc.domain.items import Row
 
 MAX_BYTES = 128
@@ -50,37 +52,44 @@ def digest(upserts: Sequence[Row], deletes: Sequence[str], asked: str = "") -> b
     return body.digest()
 
 
-def recall(connection: Connection, collection: int, request_id: str, body: bytes) -> Commit | None:
-    """The stored acknowledgement of a request_id; None when it is new.
-
-    Raises:
-        InvalidArgument: the request_id was used for another body.
-    """
-    query = select(requests.c.digest, requests.c.acknowledgement)
-    row = connection.execute(
-        query.where(requests.c.collection == collection, requests.c.request_id == request_id)
-    ).first()
-    if row is None:
-        return None
-    if row.digest != body:
-        raise InvalidArgument(
-            f"request_id {request_id!r} was used for another write: give each write its own",
-            field="request_id",
-            reason="REQUEST_ID_REUSED",
-        )
-    return _read(row.acknowledgement)
+Known = tuple[bytes, Commit]
 
 
-def remember(connection: Connection, collection: int, request_id: str, body: bytes, commit: Commit) -> None:
-    """Keep the acknowledgement in the transaction it acknowledges."""
-    values = {
-        "collection": collection,
-        "request_id": request_id,
-        "digest": body,
-        "acknowledgement": _write(commit),
-        "created_at": datetime.now(UTC),
-    }
-    connection.execute(insert(requests).values(values))
+def recall(database: Database, connection: Connection, collection: int, request_ids: Iterable[str]) -> dict[str, Known]:
+    """Digest and stored acknowledgement of those request_ids that are not new."""
+    wanted = {request_id for request_id in request_ids if request_id}
+    if not wanted:
+        return {}
+    query = select(requests.c.request_id, requests.c.digest, requests.c.acknowledgement)
+    mine = query.where(requests.c.collection == collection, database.among(requests.c.request_id, wanted))
+    return {request_id: (body, _read(stored)) for request_id, body, stored in connection.execute(mine)}
+
+
+def again(known: Known, request_id: str, body: bytes) -> Commit | InvalidArgument:
+    """The answer to a request_id that is not new: as the first time, or an error when it stood for another body."""
+    if known[0] == body:
+        return replace(known[1], replayed=True)
+    return InvalidArgument(
+        f"request_id {request_id!r} was used for another write: give each write its own",
+        field="request_id",
+        reason="REQUEST_ID_REUSED",
+    )
+
+
+def remember(connection: Connection, collection: int, fresh: Sequence[tuple[str, bytes, Commit]]) -> None:
+    """Keep acknowledgements in the transaction they acknowledge."""
+    rows = [
+        {
+            "collection": collection,
+            "request_id": request_id,
+            "digest": body,
+            "acknowledgement": _write(commit),
+            "created_at": datetime.now(UTC),
+        }
+        for request_id, body, commit in fresh
+    ]
+    if rows:
+        connection.execute(insert(requests), rows)
 
 
 def forget(connection: Connection, before: datetime) -> int:

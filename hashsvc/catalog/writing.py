@@ -16,7 +16,7 @@ from hashsvc.catalog.tables import items
 from hashsvc.catalog.values import attribute_keys, read_metadata, write_metadata
 from hashsvc.domain import items as nouns
 from hashsvc.domain.items import Outcome
-from hashsvc.errors import InvalidArgument
+from hashsvc.errors import HashsvcError, InvalidArgument, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -87,55 +87,82 @@ class Write:
 
 @dataclass(slots=True)
 class Staged:
-    """What a write changes: filled by reading, then written in one go."""
+    """What the writes of one group change in one collection: filled by reading, then written in one go.
+
+    Args:
+        fields: the declared metadata fields.
+        before: rows in the database, of the ids that the writes name.
+        moved: ids of displaced keys.
+        held: whether the database has a row under an id.
+        watermark: sequence number so far.
+        now: the same rows as they will be.
+        stored: sequence number and row of what has to be written.
+        deleted: sequence number of what has to be deleted.
+    """
 
     fields: Mapping[str, FieldType]
     before: dict[int, Held]
     moved: dict[str, int]
     held: Callable[[int], bool]
-    now: dict[int, Held] = field(default_factory=dict)
+    watermark: int
+    now: dict[int, Held]
     newly_moved: dict[str, int] = field(default_factory=dict)
-    outcomes: list[Outcome] = field(default_factory=list)
-    ids: list[int] = field(default_factory=list)
-    stored: dict[int, Held] = field(default_factory=dict)
-    deleted: dict[int, None] = field(default_factory=dict)
+    stored: dict[int, tuple[int, Held]] = field(default_factory=dict)
+    deleted: dict[int, int] = field(default_factory=dict)
 
-    def upsert(self, number: int, new: Held) -> None:
-        """Take in one row."""
+    def take(self, write: Write) -> Commit:
+        """Bring in one write behind those before it: the next sequence numbers are its."""
+        start, one = self.watermark, _One()
+        for row, own in zip(write.upserts, write.ids, strict=True):
+            self._upsert(one, self._id(row[0], own), row)
+        for key in write.deletes:
+            self._delete(one, self._id(key, None), key)
+        for number, row in one.stored.items():
+            self.watermark += 1
+            self.deleted.pop(number, None)
+            self.stored[number] = (self.watermark, row)
+        for number in one.deleted:
+            self.watermark += 1
+            self.stored.pop(number, None)
+            self.deleted[number] = self.watermark
+        return Commit(tuple(one.outcomes), np.array(one.ids, np.int64), start, self.watermark)
+
+    def _id(self, key: str, own: int | None) -> int:
+        if self.newly_moved and key in self.newly_moved:
+            return self.newly_moved[key]
+        if self.moved and key in self.moved:
+            return self.moved[key]
+        return nouns.item_id(key) if own is None else own
+
+    def _upsert(self, one: _One, number: int, new: Held) -> None:
         old = self.now.get(number)
         if old is not None:
             if old == new:
-                self._note(number, Outcome.UNCHANGED)
+                one.note(number, Outcome.UNCHANGED)
                 return
             if old[0] != new[0]:
-                self.upsert(self._place(new[0]), new)
+                self._upsert(one, self._place(new[0]), new)
                 return
-            self.stored.pop(number, None)
-        self.now[number] = self.stored[number] = new
-        self.ids.append(number)
-        self.outcomes.append(Outcome.STORED)
+            one.stored.pop(number, None)
+        elif one.deleted:
+            one.deleted.pop(number, None)
+        self.now[number] = one.stored[number] = new
+        one.ids.append(number)
+        one.outcomes.append(Outcome.STORED)
 
-    def delete(self, number: int, key: str) -> None:
-        """Take in one deletion."""
-        number = self.newly_moved.get(key, number)
+    def _delete(self, one: _One, number: int, key: str) -> None:
         old = self.now.get(number)
         if old is None or old[0] != key:
-            self._note(number, Outcome.ABSENT)
+            one.note(number, Outcome.ABSENT)
             return
         del self.now[number]
-        self.stored.pop(number, None)
+        one.stored.pop(number, None)
         self.newly_moved.pop(key, None)
-        self.deleted[number] = None
-        self._note(number, Outcome.DELETED)
-
-    def _note(self, number: int, outcome: Outcome) -> None:
-        self.ids.append(number)
-        self.outcomes.append(outcome)
+        one.deleted[number] = None
+        one.note(number, Outcome.DELETED)
 
     def _place(self, key: str) -> int:
         """A free id for a key whose own id is another key's."""
-        if key in self.newly_moved:
-            return self.newly_moved[key]
         attempt = 1
         while (number := displaced.another_id(key, attempt)) in self.now or self.held(number):
             attempt += 1
@@ -143,39 +170,75 @@ class Staged:
         return number
 
 
-def perform(database: Database, connection: Connection, write: Write) -> Commit:
-    """Do one write in the open transaction; nothing was changed when it raises an error of its own.
+@dataclass(slots=True)
+class _One:
+    """What one write changes."""
 
-    Raises:
-        NotFound: the collection was deleted.
-        InvalidArgument: the request_id was used for another body.
+    outcomes: list[Outcome] = field(default_factory=list)
+    ids: list[int] = field(default_factory=list)
+    stored: dict[int, Held] = field(default_factory=dict)
+    deleted: dict[int, None] = field(default_factory=dict)
+
+    def note(self, number: int, outcome: Outcome) -> None:
+        self.ids.append(number)
+        self.outcomes.append(outcome)
+
+
+def perform(database: Database, connection: Connection, writes: Sequence[Write]) -> list[Commit | HashsvcError]:
+    """Do writes in the open transaction, one behind the other; many small ones cost little more than one.
+
+    Returns:
+        The acknowledgement of each, or its error: NotFound when the collection was deleted, InvalidArgument when its
+        request_id was used for another body. Such a write changed nothing.
     """
-    collection = locked(connection, write.collection.id)
-    if write.request_id:
-        known = requests.recall(connection, collection.id, write.request_id, write.digest)
-        if known is not None:
-            return known
-    staged = _stage(database, connection, collection, write)
-    commit = _store(database, connection, collection, staged)
-    if write.request_id:
-        requests.remember(connection, collection.id, write.request_id, write.digest, commit)
-    if write.progress is not None:
-        units.finish(connection, write.progress)
-    return commit
+    answers: dict[int, Commit | HashsvcError] = {}
+    for number in sorted({write.collection.id for write in writes}):
+        places = [place for place, write in enumerate(writes) if write.collection.id == number]
+        mine = [writes[place] for place in places]
+        try:
+            collection = locked(connection, number)
+            done = _perform(database, connection, collection, mine)
+        except NotFound as error:
+            done = [error] * len(mine)
+        answers |= dict(zip(places, done, strict=True))
+    return [answers[place] for place in range(len(writes))]
 
 
-def _stage(database: Database, connection: Connection, collection: Collection, write: Write) -> Staged:
+def _perform(
+    database: Database, connection: Connection, collection: Collection, writes: Sequence[Write]
+) -> list[Commit | HashsvcError]:
+    known = requests.recall(database, connection, collection.id, [write.request_id for write in writes])
+    new = [write for write in writes if write.request_id not in known]
+    staged = _stage(database, connection, collection, new)
+    answers: list[Commit | HashsvcError] = []
+    fresh: list[tuple[str, bytes, Commit]] = []
+    for write in writes:
+        if write.request_id in known:
+            answers.append(requests.again(known[write.request_id], write.request_id, write.digest))
+            continue
+        commit = staged.take(write)
+        answers.append(commit)
+        if write.request_id:
+            known[write.request_id] = (write.digest, commit)
+            fresh.append((write.request_id, write.digest, commit))
+    _store(database, connection, collection, staged)
+    requests.remember(connection, collection.id, fresh)
+    for write in new:
+        if write.progress is not None:
+            units.finish(connection, write.progress)
+    return answers
+
+
+def _stage(database: Database, connection: Connection, collection: Collection, writes: Sequence[Write]) -> Staged:
     moved = displaced.taken(connection, collection.id)
-    wanted = [moved.get(row[0], number) for number, row in zip(write.ids, write.upserts, strict=True)]
-    unwanted = [displaced.id_of(key, moved) for key in write.deletes]
-    held = _held(database, connection, collection, {*wanted, *unwanted})
+    wanted = {number for write in writes for number in write.ids}
+    wanted.update(nouns.item_id(key) for write in writes for key in write.deletes)
+    if moved:
+        keys = {key for write in writes for key in (*write.deletes, *(row[0] for row in write.upserts))}
+        wanted.update(moved[key] for key in keys & moved.keys())
+    held = _held(database, connection, collection, wanted) if wanted else {}
     taken = partial(_is_held, connection, collection)
-    staged = Staged(collection.fields, held, moved, taken, dict(held))
-    for number, row in zip(wanted, write.upserts, strict=True):
-        staged.upsert(number, row)
-    for number, key in zip(unwanted, write.deletes, strict=True):
-        staged.delete(number, key)
-    return staged
+    return Staged(collection.fields, held, moved, taken, collection.watermark, dict(held))
 
 
 def _held(database: Database, connection: Connection, collection: Collection, ids: set[int]) -> dict[int, Held]:
@@ -197,25 +260,21 @@ def _is_held(connection: Connection, collection: Collection, number: int) -> boo
     return connection.execute(query).first() is not None
 
 
-def _store(database: Database, connection: Connection, collection: Collection, staged: Staged) -> Commit:
-    before = collection.watermark
-    watermark = before + len(staged.stored) + len(staged.deleted)
-    commit = Commit(tuple(staged.outcomes), np.array(staged.ids, np.int64), before, watermark)
-    if watermark == before:
-        return commit
+def _store(database: Database, connection: Connection, collection: Collection, staged: Staged) -> None:
+    if staged.watermark == collection.watermark:
+        return
     _move_attributes(database, connection, collection, staged)
     if staged.stored:
-        numbered = enumerate(staged.stored.items(), before + 1)
-        rows = [(collection.id, number, h[0], h[1], h[2], h[3], at, h[4], h[5]) for at, (number, h) in numbered]
+        numbered = staged.stored.items()
+        rows = [(collection.id, number, h[0], h[1], h[2], h[3], at, h[4], h[5]) for number, (at, h) in numbered]
         bulk.store_items(database, connection, rows)
     if staged.deleted:
-        _bury(database, connection, collection.id, staged, before + len(staged.stored) + 1)
+        _bury(database, connection, collection.id, staged)
     if staged.newly_moved:
         displaced.displace(connection, collection.id, staged.newly_moved)
     added = sum(number not in staged.before for number in staged.stored)
     removed = sum(number in staged.before for number in staged.deleted)
-    advance(connection, collection, watermark, collection.items + added - removed)
-    return commit
+    advance(connection, collection, staged.watermark, collection.items + added - removed)
 
 
 def _move_attributes(database: Database, connection: Connection, collection: Collection, staged: Staged) -> None:
@@ -227,7 +286,7 @@ def _move_attributes(database: Database, connection: Connection, collection: Col
         if number in staged.before:
             old |= _entries(staged, number, staged.before[number])
         if number in staged.stored:
-            new |= _entries(staged, number, staged.stored[number])
+            new |= _entries(staged, number, staged.stored[number][1])
     attributes.remove(connection, collection.id, old - new)
     bulk.store_attributes(database, connection, [(collection.id, *entry) for entry in new - old])
 
@@ -236,11 +295,10 @@ def _entries(staged: Staged, number: int, held: Held) -> set[tuple[str, str, int
     return {(name, key, number) for name, key in attribute_keys(read_metadata(held[3]), staged.fields)}
 
 
-def _bury(database: Database, connection: Connection, collection: int, staged: Staged, sequence: int) -> None:
+def _bury(database: Database, connection: Connection, collection: int, staged: Staged) -> None:
     gone = database.among(items.c.id, list(staged.deleted))
     connection.execute(delete(items).where(items.c.collection == collection, gone))
-    bulk.store_tombstones(
-        database, connection, [(collection, number, sequence + i) for i, number in enumerate(staged.deleted)]
-    )
+    rows = [(collection, number, sequence) for number, sequence in staged.deleted.items()]
+    bulk.store_tombstones(database, connection, rows)
     keys = {staged.before[number][0] for number in staged.deleted if number in staged.before}
     displaced.forget(connection, collection, keys & staged.moved.keys())

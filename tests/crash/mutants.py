@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import select, update
 
-from hashsvc.catalog import grouping
+from hashsvc.catalog import Commit, grouping
 from hashsvc.catalog.tables import collections
 from hashsvc.catalog.writing import Write, perform
 from hashsvc.index import snapshot
@@ -25,8 +25,9 @@ def acknowledge_before_commit() -> None:
     def together(self: Any, group: list[Any]) -> None:
         def later() -> None:
             with self._database.writing() as connection:
-                for ticket in group:
-                    ticket.commit = perform(self._database, connection, ticket.write)
+                answers = perform(self._database, connection, [ticket.write for ticket in group])
+                for ticket, answer in zip(group, answers, strict=True):
+                    ticket.commit = answer
                 answered.set()
                 time.sleep(HESITATE_S)
 
@@ -53,7 +54,8 @@ def sequence_out_of_commit_order() -> None:
         with self._database.writing() as connection:
             held = connection.execute(select(collections.c.watermark).where(row)).scalar_one()
             connection.execute(update(collections).where(row).values(watermark=start))
-            commit = perform(self._database, connection, write)
+            [commit] = perform(self._database, connection, [write])
+            assert isinstance(commit, Commit)
             highest = max(held, commit.watermark)
             connection.execute(update(collections).where(row).values(watermark=highest))
         return commit

@@ -7,7 +7,8 @@ Both servers run one after the other on the same core, driven over plain sockets
     python benchmarks/serve.py --json [--items 1000000] [--bits 64] [--folder KEEP]
 
 The last line is one JSON object: echo_rps, search_rps, echo_ratio (unary, k = 10, keys and metadata in the answer);
-batched_qps, engine_qps, batch_ratio (256 queries a call, ids and distances).
+batched_qps, engine_qps, batch_ratio (256 queries a call, ids and distances). The CPU microseconds beside them say the
+same where the machine is not quiet.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,9 +83,12 @@ def run_store(folder: Path) -> None:
     """The server under test, in a process of its own."""
     from hashsvc.app import open_store
     from hashsvc.domain.queries import CodeQuery
+    from hashsvc.index import warm
     from hashsvc.server import serve
 
-    with open_store(str(folder)) as store:
+    warm()
+    with open_store(str(folder), eager=False) as store:
+        store.warm()
         bits = store.collection("bench").bits
         for code in draw(QUERIES, bits, 2):
             store.search("bench", [CodeQuery(code.tobytes())], k=K)
@@ -111,25 +116,40 @@ def run_echo(size: int) -> None:
 
 def run_engine(items: int, bits: int) -> None:
     """The engine alone in a process of its own: queries a second, 256 at a time."""
-    from hashsvc.index import LiveIndex
+    from hashsvc.index import LiveIndex, warm
 
+    warm()
     live = LiveIndex(bits)
     ids = np.sort(np.random.default_rng(3).choice(2**62, items, replace=False))
     live.apply(ids, draw(items, bits, 1), np.empty(0, np.int64), items)
     view, queries = live.view(), draw(QUERIES, bits, 2)
     for start in range(0, QUERIES - BATCH, BATCH):
         view.search(queries[start : start + BATCH], K)
-    rates = []
-    for start in range(0, QUERIES - BATCH, BATCH):
-        begin = time.perf_counter()
+    rates, costs = [], []
+    for start in [*range(0, QUERIES - BATCH, BATCH)] * 3:
+        begin, used = time.perf_counter(), time.process_time()
         view.search(queries[start : start + BATCH], K)
         rates.append(BATCH / (time.perf_counter() - begin))
-    print(statistics.median(rates), flush=True)
+        costs.append(1e6 * (time.process_time() - used) / BATCH)
+    print(statistics.median(rates), statistics.median(costs), flush=True)
+
+
+@dataclass(frozen=True)
+class Role:
+    """A process in a role: the line it printed when it was ready, and its number."""
+
+    line: str
+    number: int
+
+    def seconds(self) -> float:
+        """CPU seconds it has used so far (Linux)."""
+        fields = Path(f"/proc/{self.number}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
-def process(*arguments: str) -> Iterator[str]:
-    """This file in another role, alone on the server's core; the line it prints when it is ready."""
+def process(*arguments: str) -> Iterator[Role]:
+    """This file in another role, alone on the server's core."""
     command = [sys.executable, __file__, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         os.sched_setaffinity(child.pid, {SERVER_CORE})
@@ -138,7 +158,7 @@ def process(*arguments: str) -> Iterator[str]:
             line = child.stdout.readline().strip()
             if not line:
                 raise RuntimeError(f"{' '.join(arguments)} did not start")
-            yield line
+            yield Role(line, child.pid)
         finally:
             child.terminate()
 
@@ -175,17 +195,23 @@ def answer_size(address: str, body: bytes) -> int:
         return len(method(body))
 
 
-def rate(address: str, bodies: list[bytes], calls: int, depth: int) -> float:
-    """Answered calls a second."""
-    connection = Connection(address, METHOD)
+def rate(server: Role, bodies: list[bytes], calls: int, depth: int) -> tuple[float, float]:
+    """Answered calls a second, and CPU seconds of the server for each."""
+    connection = Connection(server.line, METHOD)
     try:
         connection.run(bodies, calls // 10, depth)
+        before = server.seconds()
         told = connection.run(bodies, calls, depth)
     finally:
         connection.close()
     if told.refusals:
         raise RuntimeError(f"{len(told.refusals)} of {calls} calls were not answered")
-    return told.rate
+    return told.rate, (server.seconds() - before) / calls
+
+
+def medians(rates: list[tuple[float, float]]) -> tuple[float, float]:
+    """The middle rate and the middle cost, each by itself."""
+    return statistics.median(rate for rate, _ in rates), statistics.median(cost for _, cost in rates)
 
 
 def measure(folder: Path, items: int, bits: int) -> dict[str, object]:
@@ -193,18 +219,20 @@ def measure(folder: Path, items: int, bits: int) -> dict[str, object]:
     others = os.sched_getaffinity(0) - {SERVER_CORE}
     os.sched_setaffinity(0, others or {SERVER_CORE})
     with process("--role", "engine", "--items", str(items), "--bits", str(bits)) as told:
-        engine = float(told)
+        engine, engine_cpu = (float(part) for part in told.line.split())
     unary, batched = unary_bodies(bits), batched_bodies(bits)
     echo_rates, search_rates = [], []
     with process("--role", "store", "--folder", str(folder)) as store:
-        size = answer_size(store, unary[0])
+        size = answer_size(store.line, unary[0])
         with process("--role", "echo", "--size", str(size)) as echo:
             for _ in range(ROUNDS):
                 echo_rates.append(rate(echo, unary, CALLS, DEPTH))
                 search_rates.append(rate(store, unary, CALLS, DEPTH))
-        batched_rates = [BATCH * rate(store, batched, BATCHED_CALLS, 4) for _ in range(ROUNDS)]
-    echo_rps, search_rps = statistics.median(echo_rates), statistics.median(search_rates)
-    batched_qps = statistics.median(batched_rates)
+        batched_rates = [rate(store, batched, BATCHED_CALLS, 4) for _ in range(ROUNDS)]
+    echo_rps, echo_cpu = medians(echo_rates)
+    search_rps, search_cpu = medians(search_rates)
+    calls, batched_cpu = medians(batched_rates)
+    batched_qps = BATCH * calls
     return {
         "echo_rps": round(echo_rps),
         "search_rps": round(search_rps),
@@ -216,6 +244,10 @@ def measure(folder: Path, items: int, bits: int) -> dict[str, object]:
         "items": items,
         "bits": bits,
         "answer_bytes": size,
+        "echo_cpu_us": round(1e6 * echo_cpu),
+        "search_cpu_us": round(1e6 * search_cpu),
+        "batched_cpu_us_a_query": round(1e6 * batched_cpu / BATCH),
+        "engine_cpu_us_a_query": round(engine_cpu),
     }
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SMOOTHING = 0.1
 SHORTEST_WAIT = 0.05
+LONGEST_WAIT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,20 @@ class Pool(ThreadPoolExecutor):
 
     @property
     def full(self) -> bool:
-        """Whether one more call would have to be refused."""
-        return self._held >= self.size.threads + self.size.waiting
+        """Whether one more call would have to be refused: no place to wait, or too long to wait there."""
+        if self._held < self.size.threads:
+            return False
+        return self._held >= self.size.threads + self.size.waiting or self._queue > LONGEST_WAIT
 
     @property
     def wait(self) -> float:
         """Seconds after which a refused call may find room: the time in which half of what waits will be done."""
-        return max(SHORTEST_WAIT, self._seconds * self._held / self.size.threads / 2)
+        return max(SHORTEST_WAIT, self._queue / 2)
+
+    @property
+    def _queue(self) -> float:
+        """Seconds until all that is held will be done."""
+        return self._seconds * self._held / self.size.threads
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """As ThreadPoolExecutor."""

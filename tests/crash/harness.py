@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import hashsvc.client.blocking as wire
+import hashsvc.client.channel as wire
 from hashsvc.catalog import migrate
 from hashsvc.client import Client
 from hashsvc.domain.jobs import JobKind, JobState

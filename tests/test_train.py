@@ -1,0 +1,62 @@
+"""The train flow: a folder named by fingerprint, then a registered version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hashsvc.catalog import Catalog, migrate, open_catalog
+from hashsvc.domain.encoders import EncoderVersion
+from hashsvc.domain.kinds import Kind
+from hashsvc.encoders import load
+from hashsvc.errors import InvalidArgument
+from hashsvc.train import train
+from tests.encoders.material import vectors
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    url = f"sqlite:///{tmp_path / 'catalog.sqlite3'}"
+    migrate(url)
+    opened = open_catalog(url)
+    yield opened
+    opened.close()
+
+
+def trained(catalog: Catalog, folder: Path, name: str = "digits", model: str = "itq", seed: int = 0) -> EncoderVersion:
+    return train(
+        vectors()[0][:100],
+        name=name,
+        kind=Kind.VECTOR,
+        bits=16,
+        model=model,
+        seed=seed,
+        folder=folder,
+        catalog=catalog,
+    )
+
+
+def test_a_trained_encoder_lies_in_its_folder_and_in_the_catalog(catalog: Catalog, tmp_path: Path) -> None:
+    version = trained(catalog, tmp_path / "encoders")
+    assert version.label == "digits@1"
+    assert load(tmp_path / "encoders" / version.spec.fingerprint).spec == version.spec
+    assert catalog.encoders.get("digits").report["model"] == "itq"
+
+
+def test_training_the_same_again_is_the_same_version(catalog: Catalog, tmp_path: Path) -> None:
+    first = trained(catalog, tmp_path / "encoders")
+    again = trained(catalog, tmp_path / "encoders")
+    other = trained(catalog, tmp_path / "encoders", seed=1)
+    assert again.label == first.label
+    assert other.label == "digits@2"
+
+
+def test_a_wrong_request_leaves_nothing_behind(catalog: Catalog, tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match="no model 'magic'"):
+        trained(catalog, tmp_path / "encoders", model="magic")
+    with pytest.raises(InvalidArgument):
+        trained(catalog, tmp_path / "encoders", name="No Name")
+    assert catalog.encoders.list() == []
+    assert not (tmp_path / "encoders").exists()

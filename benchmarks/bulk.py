@@ -284,8 +284,8 @@ def main() -> None:
             continue
         with scratch() as folder:
             result[name] = measure(kind, contents, folder, options)
-        if not options.json:
-            print(f"{name}: {result[name]}", file=sys.stderr)
+            if not options.json:
+                print(f"{name}: {result[name]}", file=sys.stderr)
     if options.kills:
         with scratch() as folder:
             result["killed"] = measure_kills(options.kills, folder)

@@ -24,7 +24,7 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from hashsvc.domain.kinds import Kind
-from hashsvc.encoders import Encoder, Fitted, fit
+from hashsvc.encoders import MODELS, Encoder, Fitted, fit
 from hashsvc.evaluate import (
     Coded,
     Material,
@@ -183,10 +183,8 @@ def one_seed(run: Run, bits: int, seed: int, model: str) -> tuple[Seed, Fitted]:
 
 
 def trained_name(fitted: Fitted) -> str:
-    """The candidate that is no floor."""
-    from hashsvc.encoders import MODELS
-
-    return next(name for name in fitted.candidates if not MODELS[name].floor)
+    """The candidate that is no floor; the kept one where only floors were fitted."""
+    return next((name for name in fitted.candidates if not MODELS[name].floor), str(fitted.report["model"]))
 
 
 def page(run: Run, fitted: Fitted, path: Path, lengths: Sequence[int]) -> None:
@@ -213,14 +211,16 @@ def summary(run: Run, bits: int, seeds: list[Seed], floats: dict[str, float]) ->
     """The result as one JSON object."""
     first = seeds[0]
     kept = Counter(seed.kept for seed in seeds).most_common(1)[0][0]
-    floors = {name: scores["p_at_100"] for name, scores in first.scores.items() if name != first.trained}
+    floors = {name: scores for name, scores in first.scores.items() if MODELS[name].floor}
+    few = {name.removesuffix("_p_at_10"): value for name, value in floats.items() if name.endswith("_p_at_10")}
+    found = {name: value for name, value in floats.items() if not name.endswith("_p_at_10")}
     result: dict[str, Any] = {
         "dataset": run.data.name,
         "bits": bits,
         "seeds": len(seeds),
         "p_at_100": spread([seed.scores[seed.kept]["p_at_100"] for seed in seeds]),
         "map_at_1000": spread([seed.scores[seed.kept]["map_at_1000"] for seed in seeds]),
-        "floors": rounded(floors | floats),
+        "floors": rounded({name: scores["p_at_100"] for name, scores in floors.items()} | found),
         "kept": kept,
         "seconds_per_seed": round(statistics.mean(seed.seconds for seed in seeds), 1),
         "kept_per_seed": [seed.kept for seed in seeds],
@@ -236,7 +236,7 @@ def summary(run: Run, bits: int, seeds: list[Seed], floats: dict[str, float]) ->
         },
         "itq": {"p_at_100": spread([seed.scores["itq"]["p_at_100"] for seed in seeds])},
         "p_at_10": spread([seed.scores[seed.kept]["p_at_10"] for seed in seeds]),
-        "floors_p_at_10": rounded({n: s["p_at_10"] for n, s in first.scores.items() if n != first.trained}),
+        "floors_p_at_10": rounded({name: scores["p_at_10"] for name, scores in floors.items()} | few),
         "recall_at_10": spread([seed.scores[seed.kept]["recall_at_10"] for seed in seeds]),
         "two_stage": rounded(first.two_stage),
         "bit_means": [

@@ -41,7 +41,7 @@ class Config:
 
     entries: int = 16
     width: int = 2
-    commitment: float = 1.0
+    commitment: float = 4.0
     pairs: Pairs = PAIRS
 
 

@@ -15,10 +15,11 @@ from hashsvc.wire.errors import KINDS, read_status
 MAX_MESSAGE = 64 * 2**20
 RETRY = {
     "maxAttempts": 5,
-    "initialBackoff": "0.1s",
+    "initialBackoff": "0.2s",
     "maxBackoff": "2s",
     "backoffMultiplier": 2.0,
-    "retryableStatusCodes": ["UNAVAILABLE"],
+    # A server that stops cancels what reached it but was not taken up; a caller's own cancellation is never repeated.
+    "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
 }
 # The first two would be answered otherwise if the first try arrived after all; an upload repeats by itself.
 ONCE = [
@@ -39,6 +40,9 @@ def options(max_message: int) -> list[tuple[str, int | str]]:
         ("grpc.max_send_message_length", max_message),
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.min_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 2_000),
         ("grpc.enable_retries", 1),
         ("grpc.service_config", json.dumps({"methodConfig": methods})),
     ]

@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError, EncodeError
 from google.rpc import code_pb2
 from grpc_status import rpc_status
 
-from hashsvc.errors import DeadlineExceeded, HashsvcError, Internal, InvalidArgument, ResourceExhausted
+from hashsvc.errors import DeadlineExceeded, HashsvcError, Internal, InvalidArgument, ResourceExhausted, Unavailable
 from hashsvc.server.methods import RULES, Lane
 from hashsvc.wire.errors import write_status
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 REQUEST_ID_LENGTH = 128
+STOPPING_SECONDS = 0.5
 
 
 class Boundary(grpc.ServerInterceptor):
@@ -45,6 +46,8 @@ class Boundary(grpc.ServerInterceptor):
         guard: knows who may call what.
         metrics: told how each call ended.
         max_answer: bytes that one answer message may have.
+
+    With ``closing`` set, new calls are told that the server is going away.
     """
 
     def __init__(self, pools: Mapping[Lane, Pool], guard: Guard, metrics: Metrics, max_answer: int) -> None:
@@ -53,7 +56,9 @@ class Boundary(grpc.ServerInterceptor):
         self._metrics = metrics
         self._max_answer = max_answer
         self._handlers: dict[str, Handler] = {}
-        self._refusals = {lane: _refusal(pools[Lane.CONTROL], pool) for lane, pool in pools.items()}
+        self._refusals = {lane: _refusal(pools[Lane.CONTROL], partial(_overload, pool)) for lane, pool in pools.items()}
+        self._closed = _refusal(pools[Lane.CONTROL], _stopping)
+        self.closing = False
 
     def intercept_service(self, continuation: Continuation, handler_call_details: Details) -> Handler | None:
         """The guarded handler of a call; runs on gRPC's own thread, before the request is read."""
@@ -65,6 +70,8 @@ class Boundary(grpc.ServerInterceptor):
                 return None
             handler = self._handlers[method] = self._guarded(method, found)
         pool = self._pools[RULES[method].lane]
+        if self.closing and pool.lane is not Lane.CONTROL:
+            return self._closed
         if pool.full:
             self._metrics.refused(pool.lane)
             return self._refusals[pool.lane]
@@ -216,15 +223,20 @@ def _on_pool(pool: Pool, behaviour: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _refusal(control: Pool, full: Pool) -> Handler:
+def _overload(full: Pool) -> HashsvcError:
+    return ResourceExhausted(
+        f"too many {full.lane} calls at once ({full.held}): wait and retry", reason="OVERLOADED", retry_after=full.wait
+    )
+
+
+def _stopping() -> HashsvcError:
+    return Unavailable("the server is stopping: call again", reason="STOPPING", retry_after=STOPPING_SECONDS)
+
+
+def _refusal(control: Pool, reason: Callable[[], HashsvcError]) -> Handler:
     """A handler that refuses without waiting for the request; as a stream it fits calls of every shape."""
 
     def refuse(_requests: Any, context: grpc.ServicerContext) -> Iterator[bytes]:
-        error = ResourceExhausted(
-            f"too many {full.lane} calls at once ({full.held}): wait and retry",
-            reason="OVERLOADED",
-            retry_after=full.wait,
-        )
-        context.abort_with_status(rpc_status.to_status(write_status(error)))
+        context.abort_with_status(rpc_status.to_status(write_status(reason())))
 
     return grpc.stream_stream_rpc_method_handler(_on_pool(control, refuse))

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 SERVICES = tuple(f"hashsvc.v1.{name}" for name in ("Collections", "Items", "Search", "Encoding", "Encoders", "Jobs"))
 NOTICE_SECONDS = 1.0
+LAST_WORDS_SECONDS = 0.25
 GRACE_SECONDS = 10.0
 LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
 
@@ -96,9 +97,10 @@ class Server:
     ) -> None:
         self._pools = {lane: Pool(lane, size) for lane, size in sizes(threads).items()}
         self.metrics = Metrics(self._pools, store.collections)
+        self._boundary = Boundary(self._pools, guard, self.metrics, limits.max_message_bytes)
         self._server = grpc.server(
             self._pools[Lane.CONTROL],
-            interceptors=[Boundary(self._pools, guard, self.metrics, limits.max_message_bytes)],
+            interceptors=[self._boundary],
             options=_options(limits.max_message_bytes),
         )
         self._health = health.HealthServicer(experimental_non_blocking=False)
@@ -144,6 +146,9 @@ class Server:
         self._drained.set()
         self._health.enter_graceful_shutdown()
         time.sleep(notice)
+        # gRPC cancels what arrived and was not taken up when it stops: refuse first, so that little arrives then.
+        self._boundary.closing = True
+        time.sleep(min(notice, LAST_WORDS_SECONDS))
         self._server.stop(grace).wait()
         for pool in self._pools.values():
             pool.shutdown(wait=True)

@@ -73,14 +73,14 @@ svg .mark { font-size: 13px; font-weight: 600; }
 .legend i { display: inline-block; width: .62rem; height: .62rem; border-radius: 50%; margin-right: .38rem; }
 .legend small { color: var(--quiet); font-variant-numeric: tabular-nums; }
 .scroll { overflow-x: auto; margin: 0 -1.5rem; padding: 0 1.5rem; }
-table { border-collapse: collapse; width: 100%; font-size: .9rem; font-variant-numeric: tabular-nums lining-nums; }
-th { font-weight: 500; color: var(--soft); text-align: left; vertical-align: bottom; padding: .3rem .45rem; }
+table { border-collapse: collapse; width: 100%; font-size: .87rem; font-variant-numeric: tabular-nums lining-nums; }
+th { font-weight: 500; color: var(--soft); text-align: left; vertical-align: bottom; padding: .3rem .34rem; }
 thead tr:last-child th, thead th[rowspan] { border-bottom: 1px solid var(--quiet); }
 th.group { text-align: center; font-variant-caps: small-caps; font-size: 1rem; padding-bottom: 0; }
-td { padding: .36rem .45rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
+td { padding: .36rem .34rem; border-bottom: 1px solid var(--line); white-space: nowrap; }
 .number { text-align: right; }
-.first { padding-left: 1.15rem; }
-td i { display: inline-block; width: .62rem; height: .62rem; border-radius: 2px; margin-right: .55rem; }
+.first { padding-left: .95rem; }
+td i { display: inline-block; width: .62rem; height: .62rem; border-radius: 2px; margin-right: .45rem; }
 tr.own td { background: color-mix(in oklab, var(--series-0) 9%, transparent); font-weight: 500; }
 tr.float td { color: var(--soft); }
 tbody b { font-weight: 700; }

@@ -70,14 +70,18 @@ def _compiled(names: tuple[str, ...], words: int) -> Functions:
 
 @contextmanager
 def _cache_at(folder: Path | None) -> Iterator[None]:
-    """Let numba keep its cache in ``folder``, in a place of its own for each version of the kernel's source."""
+    """Let numba keep its cache in ``folder`` (None: beside this file), apart for each version of the sources."""
     import numba
 
     before = numba.config.CACHE_DIR
-    if folder is not None:
-        place = folder / f"kernel-{_source_digest()}"
+    place = (folder or Path(__file__).parent / "__pycache__") / f"kernel-{_source_digest()}"
+    try:
         place.mkdir(parents=True, exist_ok=True, mode=0o700)
         numba.config.CACHE_DIR = str(place)
+    except OSError:
+        # Numba finds a place of its own, or says that there is none.
+        if folder is not None:
+            LOG.warning("the kernel cannot be cached in %s: it is not writable", folder)
     try:
         yield
     finally:

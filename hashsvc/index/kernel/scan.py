@@ -11,12 +11,24 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
-from hashsvc.index.kernel.vector import any_near, bit_count, lowest_bit, near_codes, words_from
+from hashsvc.index.kernel.vector import any_near, any_near_whole, bit_count, lowest_bit, near_codes, words_from
 
 # A tile stays in the first-level cache while every query of the batch passes over it.
 TILE_BYTES = 16_384
 GROUP_BYTES = 512
 GROUP = 64
+
+
+# Two random words differ in 32 bits give or take 4: a bound of fewer bits a word than this shows early who is far.
+EARLY_BITS = 12
+
+
+@register_jitable
+def has_near(address: Any, query: Any, bound: Any) -> Any:
+    """Whether any code of the group at ``address`` lies within the bound."""
+    if bound <= EARLY_BITS * len(query):
+        return any_near(address, query, bound)
+    return any_near_whole(address, query, bound)
 
 
 @register_jitable
@@ -149,7 +161,7 @@ def scan_nearest(
             bound = np.int64(heap_distances[number, 0]) if size == k else limits[number]
             for group in range(start, stop):
                 address = base + np.uintp(GROUP_BYTES * words * group)
-                if codes[group] == 0 or not any_near(address, query, bound):
+                if codes[group] == 0 or not has_near(address, query, bound):
                     continue
                 hits = near_codes(address, query, bound) & codes[group]
                 while hits != 0:
@@ -229,7 +241,7 @@ def scan_inside(
             query = words_from(query_base + np.uintp(8 * words * number), like)
             for group in range(max(state[0], state[2]), stop):
                 address = base + np.uintp(GROUP_BYTES * words * group)
-                if codes[group] == 0 or not any_near(address, query, radius):
+                if codes[group] == 0 or not has_near(address, query, radius):
                     continue
                 hits = near_codes(address, query, radius) & codes[group]
                 rest, need = hits, 0

@@ -33,7 +33,19 @@ def any_near(_context: Any, group: Any, query: Any, bound: Any) -> Any:
 
     def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         address, words, limit = arguments
-        return _NearBuilder(builder, address, words, limit, query.count).build()
+        return _NearBuilder(builder, address, words, limit, query.count).build((1, 2, 4, 8))
+
+    return signature, generate
+
+
+@intrinsic
+def any_near_whole(_context: Any, group: Any, query: Any, bound: Any) -> Any:
+    """The same without leaving early, for bounds so wide that the first words rule nothing out."""
+    signature = types.boolean(group, query, bound)
+
+    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        address, words, limit = arguments
+        return _NearBuilder(builder, address, words, limit, query.count).build(())
 
     return signature, generate
 
@@ -101,12 +113,12 @@ class _NearBuilder:
         self.limit = _splat(builder, limit)
         self.count = count
 
-    def build(self) -> Any:
+    def build(self, leaving: tuple[int, ...]) -> Any:
         if self.count <= AHEAD_WORDS:
             self._prefetch()
         end = self.builder.append_basic_block("near.end")
         leaves, sums, word = [], None, 0
-        stages = [stage for stage in (1, 2, 4, 8) if stage < self.count] + [self.count]
+        stages = [stage for stage in leaving if stage < self.count] + [self.count]
         for stage in stages:
             sums = self.add_words(sums, range(word, stage))
             word = stage

@@ -75,6 +75,7 @@ class Cluster:
         ]
         if not self._durable:
             options += ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+            options += ["-c", "autovacuum=off"]  # it would look into a template while that is copied
         log = self.folder / "log"
         if self._user:
             log.touch()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,10 +27,9 @@ SIZE_MB = 24
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Iterator[Path]:
-    """A file system of a few megabytes."""
-    folder = tmp_path / "small"
-    folder.mkdir()
+def small() -> Iterator[Path]:
+    """A file system of a few megabytes, where the user of the database can reach it (pytest's folders are closed)."""
+    folder = Path(tempfile.mkdtemp(prefix="hashsvc-small-"))
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SIZE_MB}m,mode=777", "tmpfs", str(folder)]
     if (
         os.geteuid()
@@ -39,6 +39,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("no small file system can be mounted here (it takes root)")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
+    folder.rmdir()
 
 
 def fill(folder: Path) -> Path:
@@ -97,8 +98,6 @@ def test_sqlite_on_a_full_disk(small: Path) -> None:
 @pytest.mark.postgresql
 def test_postgresql_on_a_full_disk(small: Path, cluster: Cluster) -> None:
     shutil.chown(small, "postgres", "postgres")
-    for folder in (small, *small.parents[:3]):
-        folder.chmod(folder.stat().st_mode | 0o711)
     with psycopg.connect(cluster.url().replace("+psycopg", "", 1), autocommit=True) as connection:
         connection.execute(f"CREATE TABLESPACE small LOCATION '{small}'")
         connection.execute("CREATE DATABASE small TABLESPACE small STRATEGY file_copy")

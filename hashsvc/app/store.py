@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from hashsvc.domain.encoders import EncoderVersion
     from hashsvc.domain.jobs import DeadLetter, Job
     from hashsvc.domain.neighbours import Answer
-    from hashsvc.domain.queries import Query
+    from hashsvc.domain.queries import Query, Rerank
     from hashsvc.encoders import Encoder, OnProgress
     from hashsvc.errors import Corrupt
     from hashsvc.runners.progress import OnProgress as OnUnit
@@ -318,15 +318,15 @@ class Store:
         k: int = 10,
         filter: Node | None = None,
         metadata: bool = True,
-        oversampling: int = 0,
+        rerank: Rerank | None = None,
     ) -> list[Answer]:
         """See :meth:`Service.search`."""
         self._check_count(k, "k", self.limits.max_k)
         self._check_count(len(queries), "queries", self.limits.max_queries)
-        if oversampling:
-            self._check_count(k * oversampling, "oversampling", self.limits.max_k)
+        if rerank is not None:
+            self._check_count(k * rerank.oversampling, "rerank.oversampling", self.limits.max_k)
         searcher = self._searcher(collection)
-        return searcher.search(queries, k=k, filter=filter, metadata=metadata, oversampling=oversampling)
+        return searcher.search(queries, k=k, filter=filter, metadata=metadata, rerank=rerank)
 
     def within(
         self, collection: str, query: Query, *, radius: int, filter: Node | None = None, metadata: bool = True
@@ -349,7 +349,7 @@ class Store:
                 follower.catch_up()
             encoder = partial(self.loaded.get, collection.fingerprint)
             view, newer = follower.view, follower.newest
-            searcher = Searcher(collection, self.catalog, encoder, follower.rows.get, view, newer)
+            searcher = Searcher(collection, self.catalog, encoder, follower.rows.get, self.blobs.get, view, newer)
             if not self._eager:
                 self._searchers[name] = searcher
         return searcher

@@ -14,6 +14,7 @@ from hashsvc.cli.doors import service
 from hashsvc.cli.filters import parse_filters
 from hashsvc.cli.queries import Asked, parse_queries
 from hashsvc.cli.screen import show, table
+from hashsvc.domain.queries import RankBy, Rerank
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -29,7 +30,11 @@ Code = Annotated[str | None, typer.Option("--code", metavar="HEX", help="Ready c
 Key = Annotated[str | None, typer.Option("--key", metavar="KEY", help="Stored item to find the neighbours of")]
 
 Oversampling = Annotated[
-    int, typer.Option("--oversampling", metavar="N", help="Rank the nearest k x N by the query's float features")
+    int, typer.Option("--oversampling", metavar="N", min=0, help="Rank the nearest k x N by a finer distance")
+]
+Ranking = Annotated[
+    RankBy,
+    typer.Option("--rank-by", help="The finer distance: of stored features or codes, or of the items' own bytes"),
 ]
 
 
@@ -49,6 +54,7 @@ def search(
     key: Key = None,
     k: Annotated[int, typer.Option("-k", "--k", help="How many nearest items")] = 10,
     oversampling: Oversampling = 0,
+    rank_by: Ranking = RankBy.STORED,
     where: options.Where = None,
     store: options.Store = None,
     server: options.Server = None,
@@ -57,8 +63,9 @@ def search(
     """The nearest items of a text, picture, vector, code or stored item."""
     asked = parse_queries(text=text, image=image, vector=vector, code=code, key=key)
     passing = parse_filters(where or ())
+    rerank = Rerank(oversampling, rank_by) if oversampling else None
     with service(store, server) as door:
-        answers = door.search(name, [one.query for one in asked], k=k, filter=passing, oversampling=oversampling)
+        answers = door.search(name, [one.query for one in asked], k=k, filter=passing, rerank=rerank)
     _show(asked, answers, json=json)
 
 

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from hashsvc.domain.jobs import DeadLetter, Job, JobKind
     from hashsvc.domain.kinds import FieldType
     from hashsvc.domain.neighbours import Answer, Neighbours
-    from hashsvc.domain.queries import Query
+    from hashsvc.domain.queries import Query, Rerank
 
 TIMEOUT = 30.0
 
@@ -231,10 +231,10 @@ class Client:
         k: int = 10,
         filter: Node | None = None,
         metadata: bool = True,
-        oversampling: int = 0,
+        rerank: Rerank | None = None,
     ) -> list[Answer]:
         """See :meth:`Service.search`."""
-        request = requests.search(collection, queries, k, filter, metadata=metadata, oversampling=oversampling)
+        request = requests.search(collection, queries, k, filter, metadata=metadata, rerank=rerank)
         return read_answers(self._call(self._search.Search, request))
 
     def neighbours(

@@ -18,7 +18,7 @@ from hashsvc.wire.documents import write_document
 from hashsvc.wire.enums import CONTENT_MODE, INDEX_KIND, JOB_KIND
 from hashsvc.wire.filters import write_filter
 from hashsvc.wire.items import write_item
-from hashsvc.wire.queries import write_query
+from hashsvc.wire.queries import write_query, write_rerank
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hashsvc.domain.items import Item
     from hashsvc.domain.jobs import JobKind
     from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind
-    from hashsvc.domain.queries import Query
+    from hashsvc.domain.queries import Query, Rerank
 
 WITHOUT_METADATA = field_mask_pb2.FieldMask(paths=["ids", "distances", "keys"])
 ONLY_NUMBERS = field_mask_pb2.FieldMask(paths=["ids", "distances"])
@@ -113,7 +113,13 @@ def count_items(collection: str, filter: Node | None) -> items_pb2.CountItemsReq
 
 
 def search(
-    collection: str, queries: Sequence[Query], k: int, filter: Node | None, *, metadata: bool, oversampling: int = 0
+    collection: str,
+    queries: Sequence[Query],
+    k: int,
+    filter: Node | None,
+    *,
+    metadata: bool,
+    rerank: Rerank | None = None,
 ) -> search_pb2.SearchRequest:
     """See :meth:`Service.search`."""
     return search_pb2.SearchRequest(
@@ -122,7 +128,7 @@ def search(
         k=_unsigned(k, "k"),
         filter=write_filter(filter),
         read_mask=None if metadata else WITHOUT_METADATA,
-        rerank=search_pb2.Rerank(oversampling=_unsigned(oversampling, "oversampling")) if oversampling else None,
+        rerank=write_rerank(rerank) if rerank else None,
     )
 
 

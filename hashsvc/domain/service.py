@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hashsvc.domain.jobs import DeadLetter, Job, JobKind
     from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind
     from hashsvc.domain.neighbours import Answer
-    from hashsvc.domain.queries import Query
+    from hashsvc.domain.queries import Query, Rerank
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +106,11 @@ class Service(Protocol):
         k: int = 10,
         filter: Node | None = None,
         metadata: bool = True,
-        oversampling: int = 0,
+        rerank: Rerank | None = None,
     ) -> list[Answer]:
         """The k nearest items of each query, in order of (distance, id).
 
-        With ``oversampling`` the nearest ``k * oversampling`` items are ranked by (score, id): the query's float
-        features against the stored int8 features, or against the codes where none are kept; by content only.
+        With ``rerank`` the nearest ``k * rerank.oversampling`` items are ranked by (score, id) instead.
         """
         ...
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hashsvc.domain.filters import Node, check_filter
+from hashsvc.domain.kinds import ContentMode
 from hashsvc.domain.neighbours import Answer, Match, Neighbours
-from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery, Query
+from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery, Query, RankBy, Rerank
 from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, NotFound
-from hashsvc.search.reranking import Finer
+from hashsvc.search.reranking import ByContent, ByStored, Finer
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,6 +36,7 @@ class Searcher:
     Args:
         encoder: loads the collection's encoder; called only when a query has to be encoded.
         rows: the stored items of many ids; an id that is not held any more is missing.
+        content: the bytes under a content hash (hex).
         view: an immutable view of the live index that holds every acknowledged write.
         newer: a view that holds what was committed since, for an answer overtaken by a delete.
     """
@@ -43,6 +45,7 @@ class Searcher:
     catalog: Catalog
     encoder: Callable[[], Encoder]
     rows: Callable[[list[int]], dict[int, StoredItem]]
+    content: Callable[[str], bytes]
     view: Callable[[], View]
     newer: Callable[[], View]
 
@@ -53,7 +56,7 @@ class Searcher:
         k: int,
         filter: Node | None = None,
         metadata: bool = True,
-        oversampling: int = 0,
+        rerank: Rerank | None = None,
     ) -> list[Answer]:
         """The k nearest items of each query.
 
@@ -62,16 +65,16 @@ class Searcher:
             k: matches for each.
             filter: only items that pass it.
             metadata: whether matches carry their metadata.
-            oversampling: rank ``k * oversampling`` Hamming candidates by a finer distance; 0 for Hamming order.
+            rerank: put more candidates in order of a finer distance; None for Hamming order.
 
         Raises:
             InvalidArgument: a query does not fit the collection; named as ``queries[i]``.
             NotFound: a key that is not stored.
         """
-        finer = self._finer(queries) if oversampling else None
+        finer = self._finer(queries, rerank.by) if rerank else None
         codes, own = self._codes(queries)
         spare = int((own != NOT_STORED).any())
-        wanted = k * max(1, oversampling) + spare
+        wanted = k * (rerank.oversampling if rerank else 1) + spare
         found, items, view = self._settled(filter, lambda view, ids: view.search(codes, wanted, ids))
         answers = []
         for query in range(len(queries)):
@@ -108,7 +111,7 @@ class Searcher:
             codes[i], own[i] = np.frombuffer(item.code, np.uint8), item.id
         return codes, own
 
-    def _finer(self, queries: Sequence[Query]) -> Finer:
+    def _finer(self, queries: Sequence[Query], by: RankBy) -> Finer:
         contents: list[ContentQuery] = []
         for i, query in enumerate(queries):
             if not isinstance(query, ContentQuery):
@@ -117,7 +120,17 @@ class Searcher:
                     field=f"queries[{i}]",
                 )
             contents.append(query)
-        return Finer(self.collection, self.encoder(), self._decoded(dict(enumerate(contents))))
+        decoded = self._decoded(dict(enumerate(contents)))
+        if by is RankBy.STORED:
+            return ByStored(self.collection, self.encoder(), decoded)
+        if self.collection.content is not ContentMode.BYTES:
+            raise FailedPrecondition(
+                f"collection {self.collection.name!r} keeps {self.collection.content} of its items, not their bytes: "
+                "re-rank by what is stored",
+                field="rerank.by",
+                reason="CONTENT_NOT_KEPT",
+            )
+        return ByContent(self.encoder(), decoded, self.content)
 
     def _encoded(self, queries: dict[int, ContentQuery]) -> NDArray[np.uint8]:
         decoded = self._decoded(queries)

@@ -9,7 +9,7 @@ from hashsvc.server.requests import collection_named, filter_of, mask_of
 from hashsvc.v1 import search_pb2, search_pb2_grpc
 from hashsvc.wire.answers import write_answers, write_matches
 from hashsvc.wire.errors import write_error
-from hashsvc.wire.queries import read_query
+from hashsvc.wire.queries import read_query, read_rerank
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,10 +32,6 @@ class SearchServicer(search_pb2_grpc.SearchServicer):
 
     def Search(self, request: search_pb2.SearchRequest, context: grpc.ServicerContext) -> search_pb2.SearchResponse:
         name = collection_named(request.collection)
-        if request.HasField("rerank") and not request.rerank.oversampling:
-            raise InvalidArgument(
-                "oversampling is not set: say how many candidates to rank for each match", field="rerank.oversampling"
-            )
         metadata = _wants_metadata(request)
         answers = self._store.search(
             name,
@@ -43,7 +39,7 @@ class SearchServicer(search_pb2_grpc.SearchServicer):
             k=request.k,
             filter=filter_of(request),
             metadata=metadata,
-            oversampling=request.rerank.oversampling,
+            rerank=read_rerank(request.rerank) if request.HasField("rerank") else None,
         )
         return write_answers(answers, metadata=metadata)
 

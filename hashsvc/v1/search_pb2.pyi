@@ -2,12 +2,22 @@ from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from hashsvc.v1 import filters_pb2 as _filters_pb2
 from hashsvc.v1 import types_pb2 as _types_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class RankBy(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RANK_BY_UNSPECIFIED: _ClassVar[RankBy]
+    RANK_BY_STORED: _ClassVar[RankBy]
+    RANK_BY_CONTENT: _ClassVar[RankBy]
+RANK_BY_UNSPECIFIED: RankBy
+RANK_BY_STORED: RankBy
+RANK_BY_CONTENT: RankBy
 
 class Query(_message.Message):
     __slots__ = ("text", "image", "vector", "code", "key")
@@ -24,10 +34,12 @@ class Query(_message.Message):
     def __init__(self, text: _Optional[str] = ..., image: _Optional[bytes] = ..., vector: _Optional[bytes] = ..., code: _Optional[bytes] = ..., key: _Optional[str] = ...) -> None: ...
 
 class Rerank(_message.Message):
-    __slots__ = ("oversampling",)
+    __slots__ = ("oversampling", "by")
     OVERSAMPLING_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
     oversampling: int
-    def __init__(self, oversampling: _Optional[int] = ...) -> None: ...
+    by: RankBy
+    def __init__(self, oversampling: _Optional[int] = ..., by: _Optional[_Union[RankBy, str]] = ...) -> None: ...
 
 class Matches(_message.Message):
     __slots__ = ("ids", "distances", "keys", "metadata", "scores")

@@ -9,8 +9,9 @@ from hashsvc.domain.filters import Operator
 from hashsvc.domain.items import Outcome
 from hashsvc.domain.jobs import JobKind, JobState
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
+from hashsvc.domain.queries import RankBy
 from hashsvc.errors import InvalidArgument
-from hashsvc.v1 import filters_pb2, items_pb2, jobs_pb2, types_pb2
+from hashsvc.v1 import filters_pb2, items_pb2, jobs_pb2, search_pb2, types_pb2
 
 if TYPE_CHECKING:
     from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
@@ -50,6 +51,7 @@ class Vocabulary(Generic[T]):
 KIND = Vocabulary(Kind, types_pb2.Kind, "KIND")
 CONTENT_MODE = Vocabulary(ContentMode, types_pb2.ContentMode, "CONTENT_MODE")
 INDEX_KIND = Vocabulary(IndexKind, types_pb2.IndexKind, "INDEX_KIND")
+RANK_BY = Vocabulary(RankBy, search_pb2.RankBy, "RANK_BY")
 FIELD_TYPE = Vocabulary(FieldType, types_pb2.FieldType, "FIELD_TYPE")
 OPERATOR = Vocabulary(Operator, filters_pb2.Operator, "OPERATOR")
 OUTCOME = Vocabulary(Outcome, items_pb2.Outcome, "OUTCOME")

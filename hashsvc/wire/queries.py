@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hashsvc.domain.items import check_key
-from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery
+from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery, RankBy, Rerank
 from hashsvc.errors import InvalidArgument
 from hashsvc.v1 import search_pb2
 from hashsvc.wire.content import read_content, write_content
+from hashsvc.wire.enums import RANK_BY
 
 if TYPE_CHECKING:
     from hashsvc.domain.queries import Query
@@ -35,3 +36,20 @@ def write_query(query: Query, field: str) -> search_pb2.Query:
     message = search_pb2.Query()
     write_content(message, query.kind, query.content, field)
     return message
+
+
+def read_rerank(message: search_pb2.Rerank) -> Rerank:
+    """The second stage of a search; InvalidArgument when it does not say how many candidates."""
+    if not message.oversampling:
+        raise InvalidArgument(
+            "oversampling is not set: say how many candidates to rank for each match", field="rerank.oversampling"
+        )
+    return Rerank(message.oversampling, RANK_BY.read_or(message.by, RankBy.STORED, "rerank.by"))
+
+
+def write_rerank(rerank: Rerank) -> search_pb2.Rerank:
+    """The message of a second stage; InvalidArgument when it asks for no candidates."""
+    if not 0 < rerank.oversampling < 2**32:
+        raise InvalidArgument(f"oversampling must be positive, not {rerank.oversampling}", field="rerank.oversampling")
+    by = RANK_BY.write(rerank.by)
+    return search_pb2.Rerank(oversampling=rerank.oversampling, by=by)  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from hashsvc.codes import hamming
 from hashsvc.domain.filters import Comparison, Operator, matches
 from hashsvc.domain.items import Item, item_id
 from hashsvc.domain.kinds import ContentMode, Kind
-from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery, Query
+from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery, Query, RankBy, Rerank
 from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, NotFound
 
 EVEN_DOZENS = Comparison("n", Operator.IN, tuple(range(0, 200, 12)))
@@ -133,17 +133,14 @@ def test_a_radius_lies_between_none_and_all_bits(raw: Store, radius: int) -> Non
 
 
 @pytest.mark.parametrize("content", [ContentMode.BYTES, ContentMode.FEATURES])
-def test_candidates_come_in_order_of_the_finer_distance(
-    texts: Store, documents: Path, content: ContentMode
-) -> None:
+def test_candidates_come_in_order_of_the_finer_distance(texts: Store, documents: Path, content: ContentMode) -> None:
     texts.create_collection("finer", encoder="toy@1", content=content)
     texts.ingest("finer", [str(documents)])
     query = ContentQuery(Kind.TEXT, b"amber birch cedar delta")
     [candidates] = texts.search("finer", [query], k=40)
-    [answer] = texts.search("finer", [query], k=5, oversampling=8)
+    [answer] = texts.search("finer", [query], k=5, rerank=Rerank(8))
     scores = [match.score for match in answer.matches]
-    assert None not in scores
-    assert scores == sorted(scores, key=float)
+    assert scores == sorted(score for score in scores if score is not None)
     assert set(answer.keys) <= set(candidates.keys)
     assert len(answer.matches) == 5
     texts.delete_collection("finer")
@@ -153,12 +150,29 @@ def test_stored_features_rank_an_item_first_for_its_own_text(texts: Store, docum
     texts.create_collection("finer", encoder="toy@1", content=ContentMode.FEATURES)
     texts.ingest("finer", [str(documents)])
     text = json.loads(documents.read_text().splitlines()[11])["text"].encode()
-    [answer] = texts.search("finer", [ContentQuery(Kind.TEXT, text)], k=1, oversampling=50)
+    [answer] = texts.search("finer", [ContentQuery(Kind.TEXT, text)], k=1, rerank=Rerank(50))
     assert answer.matches[0].score == pytest.approx(0, abs=1e-3)
     texts.delete_collection("finer")
 
 
 def test_a_query_without_content_cannot_be_re_ranked(raw: Store) -> None:
     with pytest.raises(InvalidArgument, match="query by content") as caught:
-        raw.search("raw", [KeyQuery("k0")], oversampling=4)
+        raw.search("raw", [KeyQuery("k0")], rerank=Rerank(4))
     assert caught.value.field == "queries[0]"
+
+
+def test_ranking_by_content_orders_a_short_list_by_shared_words(texts: Store, documents: Path) -> None:
+    texts.ingest("texts", [str(documents)])
+    query = ContentQuery(Kind.TEXT, b"amber fjord")
+    [everything] = texts.search("texts", [query], k=50, rerank=Rerank(1, RankBy.CONTENT))
+    words = [texts.content("texts", key).split() for key in everything.keys]
+    assert {b"amber", b"fjord"} <= set(words[0])
+    assert [match.score for match in everything.matches] == sorted(m.score or 0.0 for m in everything.matches)
+
+
+def test_ranking_by_content_needs_the_content(texts: Store) -> None:
+    texts.create_collection("bare", encoder="toy@1", content=ContentMode.NONE)
+    with pytest.raises(FailedPrecondition, match="not their bytes") as caught:
+        texts.search("bare", [ContentQuery(Kind.TEXT, b"amber")], rerank=Rerank(2, RankBy.CONTENT))
+    assert caught.value.field == "rerank.by"
+    texts.delete_collection("bare")

@@ -21,7 +21,7 @@ from hashsvc.domain.jobs import Counts, DeadLetter, Job, JobKind, JobState
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
 from hashsvc.domain.metadata import check_metadata
 from hashsvc.domain.neighbours import Answer, Match
-from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery, Query
+from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery, Query, Rerank
 from hashsvc.domain.service import Page
 from hashsvc.errors import (
     AlreadyExists,
@@ -253,7 +253,7 @@ class MemoryStore:
         k: int = 10,
         filter: Node | None = None,
         metadata: bool = True,
-        oversampling: int = 0,
+        rerank: Rerank | None = None,
     ) -> list[Answer]:
         self._count(k, "k", self.limits.max_k)
         self._count(len(queries), "queries", self.limits.max_queries)

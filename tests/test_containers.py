@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
+from click import Command, Context
+from typer.main import get_command
 
-from hashsvc.cli.program import run
+from hashsvc.cli.program import program, run
 from hashsvc.settings import Limits, Settings
 
 ROOT = Path(__file__).parent.parent
@@ -53,6 +55,8 @@ def test_containers_run_verbs_that_exist_with_settings_that_exist(
     compose: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     known = {f"HASHSVC_{name.upper()}" for where in (Settings, Limits) for name in where.__dataclass_fields__}
+    serve = get_command(program()).get_command(Context(Command("hashsvc")), "serve")  # type: ignore[attr-defined]
+    known |= {str(option.envvar) for option in serve.params}
     for name in ("migrate", "server", "worker"):
         service = compose["services"][name]
         assert run([*service["command"], "--help"]) == 0

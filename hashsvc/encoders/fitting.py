@@ -15,13 +15,14 @@ from hashsvc.encoders.fronts import Front, front_class
 from hashsvc.encoders.registry import DEFAULT, Model, find_model, floors
 from hashsvc.encoders.selection import agreement
 from hashsvc.encoders.training_set import TrainingSet
-from hashsvc.errors import HashsvcError, InvalidArgument
+from hashsvc.errors import InvalidArgument, InvalidContent
 
 if TYPE_CHECKING:
     from hashsvc.encoders.encoder import CodeEncoder
 
 FEWEST = 10
 HELD_SHARE, HELD_MOST = 0.05, 1_000
+REFITTED_MOST = 5_000
 TRAINED_MOST = {Kind.TEXT: 30_000, Kind.IMAGE: 60_000, Kind.VECTOR: 60_000}
 
 
@@ -38,11 +39,14 @@ def fit(
 
     The floors are fitted beside it. Of very many items a random sample is trained on (30,000 texts, 60,000 others);
     the report says of how many. ``model="auto"`` trains the default model and keeps whichever of them all agrees
-    best with the neighbour graph of items held back from training; a named model is kept whatever it is worth.
+    best with the neighbour graph of items held back from training; a named model is kept whatever it is worth. Where
+    items are few the kept model is fitted once more, on those held back too: they have served their purpose.
+
+    Items that cannot be decoded are left out; the report says how many and why the first.
 
     Raises:
         InvalidArgument: unknown model (the message lists the known ones), bits, kind, or too few items.
-        InvalidContent: ``contents[i]`` cannot be decoded.
+        InvalidContent: more items than not cannot be decoded; names the first as ``contents[i]``.
         FailedPrecondition: training diverged; the message names the step.
     """
     check_bits(bits)
@@ -51,9 +55,10 @@ def fit(
         raise InvalidArgument(f"training needs at least {FEWEST} items, not {len(contents)}", field="contents")
     started = time.monotonic()
     front = front_class(kind).fit(contents)
-    items = _decode(front, contents)
+    items, errors = _decode(front, contents)
+    readable = [content for position, content in enumerate(contents) if position not in errors]
     held, kept = _split(len(items), TRAINED_MOST[kind], seed)
-    training = TrainingSet(front, [items[i] for i in kept], [contents[i] for i in kept], seed=seed)
+    training = TrainingSet(front, [items[i] for i in kept], [readable[i] for i in kept], seed=seed)
     tried = {m.name: m for m in [wanted, *floors(kind)]}
     candidates: dict[str, CodeEncoder] = {}
     report: dict[str, Any] = {}
@@ -62,6 +67,10 @@ def fit(
     for name, score in agreement(candidates, training, [items[i] for i in held]).items():
         report[name]["agreement"] = score
     chosen = max(report, key=lambda name: float(report[name]["agreement"])) if model == "auto" else wanted.name
+    if held and len(items) <= REFITTED_MOST:
+        training = TrainingSet(front, items, readable, seed=seed)
+        candidates[chosen], fitted = _try(tried[chosen], training, bits, seed, progress or _silent)
+        report[chosen] |= fitted
     summary = {
         "model": chosen,
         "why": _why(model, chosen, report),
@@ -69,7 +78,9 @@ def fit(
         "bits": bits,
         "seed": seed,
         "items": len(contents),
-        "trained_on": len(kept),
+        "trained_on": len(training),
+        "left_out": len(errors),
+        "left_out_why": next(iter(errors.values())).message if errors else "",
         "held_back": len(held),
         "seconds": round(time.monotonic() - started, 3),
         "candidates": report,
@@ -77,15 +88,19 @@ def fit(
     return Fitted(candidates[chosen], summary, candidates)
 
 
-def _decode(front: Front, contents: Sequence[bytes]) -> list[Decoded]:
-    items = []
+def _decode(front: Front, contents: Sequence[bytes]) -> tuple[list[Decoded], dict[int, InvalidContent]]:
+    """Items that can be decoded, and what is wrong with the others by their position."""
+    items: list[Decoded] = []
+    errors: dict[int, InvalidContent] = {}
     for position, content in enumerate(contents):
         try:
             items.append(front.decode(content))
-        except HashsvcError as error:
+        except InvalidContent as error:
             error.field = f"contents[{position}]"
-            raise
-    return items
+            errors[position] = error
+    if len(items) < max(FEWEST, len(errors)) and errors:
+        raise next(iter(errors.values()))
+    return items, errors
 
 
 def _split(items: int, most: int, seed: int) -> tuple[list[int], list[int]]:

@@ -75,11 +75,30 @@ def test_too_few_items_and_wrong_bits_are_refused() -> None:
         fit(texts()[0], kind=Kind.CODE, bits=16)
 
 
-def test_a_bad_item_is_named_by_its_place() -> None:
-    contents = [*vectors()[0][:20], np.full(64, np.nan, "<f4").tobytes()]
-    with pytest.raises(InvalidContent, match="nan") as caught:
-        fit(contents, kind=Kind.VECTOR, bits=16)
-    assert caught.value.field == "contents[20]"
+BAD = {Kind.TEXT: b"  ", Kind.IMAGE: b"no picture", Kind.VECTOR: np.full(64, np.nan, "<f4").tobytes()}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_items_are_left_out_and_reported(kind: Kind) -> None:
+    contents = {Kind.TEXT: texts, Kind.IMAGE: digits, Kind.VECTOR: vectors}[kind]()[0][:20]
+    fitted = fit([BAD[kind], *contents, BAD[kind]], kind=kind, bits=16, model="lsh")
+    assert (fitted.report["left_out"], fitted.report["trained_on"]) == (2, 20)
+    assert fitted.report["left_out_why"]
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_where_most_items_are_bad_the_first_is_named(kind: Kind) -> None:
+    contents = {Kind.TEXT: texts, Kind.IMAGE: digits, Kind.VECTOR: vectors}[kind]()[0][:20]
+    with pytest.raises(InvalidContent) as caught:
+        fit([contents[0], *[BAD[kind]] * 21, *contents[1:]], kind=kind, bits=16)
+    assert caught.value.field == "contents[1]"
+
+
+def test_few_items_are_all_used_once_a_model_is_chosen() -> None:
+    contents = digits()[0][:300]
+    report = fit(contents, kind=Kind.IMAGE, bits=16).report
+    assert report["held_back"] == 15
+    assert report["trained_on"] == 300
 
 
 @pytest.mark.parametrize("kind", [Kind.TEXT, Kind.IMAGE, Kind.VECTOR])

@@ -11,7 +11,7 @@ from hashsvc.cli.demo.digits import label_of
 from hashsvc.cli.demo.precision import NEAREST, precision
 from hashsvc.cli.demo.queries import QUESTIONS
 from hashsvc.domain.kinds import Kind
-from hashsvc.domain.queries import ContentQuery, KeyQuery
+from hashsvc.domain.queries import ContentQuery, KeyQuery, RankBy, Rerank
 
 if TYPE_CHECKING:
     from hashsvc.domain.neighbours import Answer
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 IMAGES, TEXTS = "digits", "stdlib"
 KEY = "json.dumps"
+SHORT_LIST = 500
 DEEP = 100  # enough to see every tie at the tenth place, nearly always
 TOGETHER = 120
 
@@ -40,8 +41,12 @@ class Answers:
 
 
 def ask(service: Service, pictures: Sequence[Path]) -> Answers:
-    """Ask everything once: the texts, the pictures that were kept out, and the neighbours of a stored key."""
-    texts = service.search(TEXTS, [ContentQuery(Kind.TEXT, q.text.encode()) for q in QUESTIONS], k=NEAREST)
+    """Ask everything once: the texts, the pictures that were kept out, and the neighbours of a stored key.
+
+    A question of a few words says little to an encoder of whole documents: codes make a short list, words rank it.
+    """
+    questions = [ContentQuery(Kind.TEXT, q.text.encode()) for q in QUESTIONS]
+    texts = service.search(TEXTS, questions, k=NEAREST, rerank=Rerank(SHORT_LIST // NEAREST, RankBy.CONTENT))
     images: list[Answer] = []
     for start in range(0, len(pictures), TOGETHER):
         queries = [ContentQuery(Kind.IMAGE, path.read_bytes()) for path in pictures[start : start + TOGETHER]]

@@ -28,6 +28,19 @@ LARGEST_SIDE = 64
 LOOK_AT = 256
 
 
+def _readable(contents: Sequence[bytes]) -> list[Image.Image]:
+    pictures: list[Image.Image] = []
+    first: InvalidContent | None = None
+    for content in contents:
+        try:
+            pictures.append(open_image(content))
+        except InvalidContent as error:
+            first = first or error
+    if first is not None and not pictures:
+        raise first
+    return pictures
+
+
 def open_image(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Decode a picture, upright, as "L" (grey) or "RGB"; transparent parts become white.
 
@@ -91,10 +104,10 @@ class ImageFront:
         """The front of these pictures: their own size where it is one and small, else a square; grey if all are grey.
 
         Raises:
-            InvalidContent: one of the first pictures cannot be read.
+            InvalidContent: none of the pictures looked at can be read.
         """
         step = max(1, len(contents) // LOOK_AT)
-        pictures = [open_image(content) for content in contents[::step]]
+        pictures = _readable(contents[::step])
         channels = 3 if any(picture.mode == "RGB" and _coloured(picture) for picture in pictures) else 1
         sizes = {picture.size for picture in pictures}
         width, height = next(iter(sizes)) if len(sizes) == 1 else (LARGEST_SIDE, LARGEST_SIDE)

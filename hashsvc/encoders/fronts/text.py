@@ -63,13 +63,15 @@ class TextFront:
 
         Left out: stop words, words in over half of the texts, and words in fewer than three (two of a few texts).
 
-        Raises:
-            InvalidContent: a text is empty or no UTF-8.
+        Texts that are empty or no UTF-8 are passed over.
         """
         seen: Counter[str] = Counter()
         total: Counter[str] = Counter()
         for content in contents:
-            counts = Counter(tokens(read_text(content)))
+            try:
+                counts = Counter(tokens(read_text(content)))
+            except InvalidContent:
+                continue
             total.update(counts)
             seen.update(counts.keys())
         least = 3 if len(contents) >= 2_000 else 2 if len(contents) >= 20 else 1

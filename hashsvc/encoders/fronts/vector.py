@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -32,16 +33,17 @@ class VectorFront:
 
     @classmethod
     def fit(cls, contents: Sequence[bytes]) -> VectorFront:
-        """The front of these vectors; the first one sets the width.
+        """The front of these vectors; the commonest width is theirs.
 
         Raises:
-            InvalidArgument: the first vector is empty or too wide.
+            InvalidArgument: most vectors are empty or too wide.
         """
-        width, rest = divmod(len(contents[0]), 4)
+        size = Counter(map(len, contents)).most_common(1)[0][0]
+        width, rest = divmod(size, 4)
         if rest or not MIN_WIDTH <= width <= MAX_WIDTH:
             raise InvalidArgument(
-                f"a vector must be {MIN_WIDTH} to {MAX_WIDTH} float32 numbers, not {len(contents[0])} bytes",
-                field="contents[0]",
+                f"a vector must be {MIN_WIDTH} to {MAX_WIDTH} float32 numbers, not {size} bytes",
+                field="contents",
             )
         return cls(width)
 

@@ -1,4 +1,4 @@
-"""hashsvc: compact binary codes for documents, images and embeddings, searchable and free of duplicates.
+"""hashsvc: compact binary codes for documents, images and embeddings, made searchable.
 
 ``hashsvc.open(path_or_url)`` opens a store in this process; ``hashsvc.client.Client(target)`` speaks to a server.
 Both offer the methods of :class:`hashsvc.domain.service.Service`.

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from hashsvc.domain.kinds import Kind
 from hashsvc.errors import InvalidArgument
 
 PREFIX = "HASHSVC_"
@@ -23,10 +24,12 @@ class Limits:
     max_items: int = 10_000
     max_text_bytes: int = 4 * 2**20
     max_image_bytes: int = 32 * 2**20
-    max_image_pixels: int = 50_000_000
-    max_vector: int = 4_096
     max_message_bytes: int = 64 * 2**20
     max_page: int = 10_000
+
+    def content_bytes(self, kind: Kind) -> int | None:
+        """Most bytes of one item's content; None where the kind itself sets the size."""
+        return {Kind.TEXT: self.max_text_bytes, Kind.IMAGE: self.max_image_bytes}.get(kind)
 
 
 @dataclass(frozen=True, slots=True)

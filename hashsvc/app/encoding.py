@@ -5,12 +5,17 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from hashsvc.errors import FailedPrecondition
+from hashsvc.errors import FailedPrecondition, InvalidContent
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from hashsvc.encoders import Encoder
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hashsvc.encoders import Decoded, Encoder
+    from hashsvc.settings import Limits
 
 
 class LoadedEncoders:
@@ -18,10 +23,12 @@ class LoadedEncoders:
 
     Args:
         folder: holds one encoder folder for each fingerprint.
+        limits: what one item's content may have.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limits: Limits) -> None:
         self._folder = folder
+        self._limits = limits
         self._lock = threading.Lock()
         self._loaded: dict[str, Encoder] = {}
 
@@ -48,4 +55,42 @@ class LoadedEncoders:
                 f"encoder folder {folder} is missing: copy it there from the machine that trained it",
                 reason="ENCODER_MISSING",
             )
-        return load(folder)
+        encoder = load(folder)
+        most = self._limits.content_bytes(encoder.spec.kind)
+        return encoder if most is None else Bounded(encoder, most)
+
+
+class Bounded:
+    """An encoder that refuses longer contents before it looks at them.
+
+    Args:
+        most: bytes of one content.
+    """
+
+    def __init__(self, encoder: Encoder, most: int) -> None:
+        self._encoder = encoder
+        self._most = most
+        self.spec = encoder.spec
+        self.model = encoder.model
+
+    def decode(self, content: bytes) -> Decoded:
+        """See :meth:`Encoder.decode`."""
+        if len(content) > self._most:
+            raise InvalidContent(
+                f"the {self.spec.kind} has {len(content):,} bytes, at most {self._most:,} are taken "
+                f"(HASHSVC_MAX_{self.spec.kind.upper()}_BYTES)",
+                field="content",
+            )
+        return self._encoder.decode(content)
+
+    def features(self, items: Sequence[Decoded]) -> NDArray[np.float32]:
+        """See :meth:`Encoder.features`."""
+        return self._encoder.features(items)
+
+    def encode(self, items: Sequence[Decoded]) -> NDArray[np.uint8]:
+        """See :meth:`Encoder.encode`."""
+        return self._encoder.encode(items)
+
+    def tables(self, items: Sequence[Decoded]) -> NDArray[np.float32]:
+        """See :meth:`Encoder.tables`."""
+        return self._encoder.tables(items)

@@ -104,7 +104,7 @@ class Store:
                 self.catalog.close()
                 raise
         self.blobs = Blobs(str(layout.blobs))
-        self.loaded = LoadedEncoders(layout.encoders)
+        self.loaded = LoadedEncoders(layout.encoders, settings.limits)
         self._followers: dict[int, Follower] = {}
         self._searchers: dict[str, Searcher] = {}
         self._eager = eager

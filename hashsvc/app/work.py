@@ -142,7 +142,7 @@ def run_ingest(store: Store, job: Job, lease: Lease, progress: OnUnit | None = N
     """Run what is left of an ingest job; the counts of all its units."""
     collection = store.collection(job.collection)
     spec = IngestSpec.of(job.spec)
-    sources = spec.open(collection)
+    sources = spec.open(collection, max_bytes=store.limits.content_bytes(collection.kind))
     try:
         if not job.units:
             job = ingest.plan_units(store.catalog, job, sources, spec)

@@ -12,7 +12,8 @@ from hashsvc.domain.filters import Comparison, Operator, matches
 from hashsvc.domain.items import Item, item_id
 from hashsvc.domain.kinds import ContentMode, Kind
 from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery, Query, RankBy, Rerank
-from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, NotFound
+from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, InvalidContent, NotFound
+from hashsvc.settings import Limits, Settings
 
 EVEN_DOZENS = Comparison("n", Operator.IN, tuple(range(0, 200, 12)))
 
@@ -176,3 +177,18 @@ def test_ranking_by_content_needs_the_content(texts: Store) -> None:
         texts.search("bare", [ContentQuery(Kind.TEXT, b"amber")], rerank=Rerank(2, RankBy.CONTENT))
     assert caught.value.field == "rerank.by"
     texts.delete_collection("bare")
+
+
+def test_a_text_beyond_the_limit_is_refused_wherever_it_comes_from(trained: Path) -> None:
+    settings = Settings(limits=Limits(max_text_bytes=20))
+    with open_store(str(trained), settings=settings) as store:
+        store.create_collection("short", encoder="toy")
+        long = b"amber birch cedar delta"
+        for call in (
+            lambda: store.upsert("short", [Item("a", content=long)]),
+            lambda: store.search("short", [ContentQuery(Kind.TEXT, long)]),
+            lambda: store.encode("toy", [long]),
+        ):
+            with pytest.raises(InvalidContent, match="HASHSVC_MAX_TEXT_BYTES"):
+                call()
+        store.delete_collection("short")

@@ -95,5 +95,6 @@ def test_compose_itself_accepts_the_file() -> None:
 
 
 def test_make_up_starts_the_containers() -> None:
-    planned = subprocess.run(["make", "-n", "up"], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    command = ["make", "--no-print-directory", "-n", "up"]
+    planned = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True).stdout
     assert planned.strip().startswith("docker compose up")

@@ -46,7 +46,9 @@ def _environment(**more: str) -> dict[str, str]:
 
 def _recipe(target: str) -> str:
     """The last command that ``make TARGET`` would run, its program found on the path."""
-    planned = subprocess.run(["make", "-n", target], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    planned = subprocess.run(
+        ["make", "--no-print-directory", "-n", target], capture_output=True, text=True, cwd=ROOT, check=True
+    ).stdout
     return planned.strip().splitlines()[-1].replace(".venv/bin/", "")
 
 

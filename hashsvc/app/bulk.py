@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from hashsvc import ingest
 from hashsvc.domain.jobs import Job
-from hashsvc.errors import FailedPrecondition, HashsvcError
+from hashsvc.errors import FailedPrecondition
 from hashsvc.ingest import Bench, IngestSpec, Preview
 from hashsvc.ingest.helpers import MEMORY, Decoder, Helpers
 from hashsvc.runners import inline, processes
@@ -94,8 +94,8 @@ def run(store: Store, job: Job, hands: Hands | None = None, progress: OnProgress
     try:
         with Lease(store.catalog, job.id, name) as lease:
             done = _run(store, job, hands or Hands(), lease, progress)
-    except HashsvcError as error:
-        store.catalog.jobs.fail(job.id, error.message)
+    except Exception as error:
+        store.catalog.jobs.fail(job.id, str(error) or type(error).__name__)
         raise
     counts = done.counts
     result = {"read": counts.read, "stored": counts.stored, "unchanged": counts.unchanged, "dead": counts.dead}
@@ -134,8 +134,9 @@ def _open_decoder(folder: Path) -> Decoder:
 def bench_of(store: Store, job: Job) -> Bench:
     """What the units of an ingest job are worked with."""
     collection = store.collection(job.collection)
-    encoder = store.loaded.get(collection.fingerprint) if collection.encoder else None
-    return Bench(store.catalog, store.blobs, collection, encoder, IngestSpec.of(job.spec).open(collection))
+    most = store.limits.content_bytes(collection.kind)
+    sources = IngestSpec.of(job.spec).open(collection, max_bytes=most)
+    return Bench(store.catalog, store.blobs, collection, store.writing_encoder(collection), sources)
 
 
 def open_bench(layout: Layout, settings: Settings, number: int) -> Bench:

@@ -123,6 +123,7 @@ class Follower:
             view = self.view()
             if view.watermark - self._published < least:
                 return False
+            self._catalog.owners.check("store")
             publish(view, self._folder, self._about)
             self._published = view.watermark
             return True

@@ -30,7 +30,7 @@ def read_token(listing: str, token: str) -> int:
         after = int(token[:16], 16)
     except ValueError:
         after = -1
-    if after < 0 or token[16:] != _mark(listing):
+    if not 0 <= after < 2**63 or token[16:] != _mark(listing):
         raise InvalidArgument(
             "this page token does not belong to this listing: repeat the request that gave it, unchanged",
             field="page_token",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from hashsvc import ingest
-from hashsvc.app import work
+from hashsvc.app import bulk, work
 from hashsvc.app.encoding import LoadedEncoders
 from hashsvc.app.following import SNAPSHOT_CHANGES, Follower
 from hashsvc.app.layout import Layout
@@ -27,8 +27,10 @@ from hashsvc.domain.filters import Node, check_filter
 from hashsvc.domain.items import Item, Outcome, Row, StoredItem, Written, check_key
 from hashsvc.domain.jobs import JobKind
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
+from hashsvc.domain.metadata import check_field_name
+from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery
 from hashsvc.domain.service import Page
-from hashsvc.errors import FailedPrecondition, InvalidArgument
+from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, NotFound
 from hashsvc.readers import Columns
 from hashsvc.search import Searcher
 from hashsvc.settings import Limits, Settings
@@ -144,6 +146,7 @@ class Store:
     ) -> Collection:
         """See :meth:`Service.create_collection`."""
         check_name(name)
+        _check_fields(fields)
         if encoder is None:
             if bits is None:
                 raise InvalidArgument("name an encoder, or give bits for a collection of ready codes", field="encoder")
@@ -181,6 +184,7 @@ class Store:
     ) -> Collection:
         """See :meth:`Service.update_collection`."""
         self._check_owner()
+        _check_fields(fields)
         collection = self.catalog.collections.update(name, fields=fields, index=index)
         self._forget(collection)
         return collection
@@ -300,7 +304,7 @@ class Store:
         for position, key in enumerate(keys):
             check_key(key, f"keys[{position}]")
         asked = "" if filter is None else repr(filter)
-        commit = self.catalog.items.write(held, [], keys, request_id=request_id, asked=asked)
+        commit = self.catalog.items.write(held, [], keys, request_id=request_id, asked=asked, passing=filter)
         self._applied(held, commit, [])
         return Written(commit.outcomes, commit.watermark)
 
@@ -323,6 +327,8 @@ class Store:
         """See :meth:`Service.search`."""
         self._check_count(k, "k", self.limits.max_k)
         self._check_count(len(queries), "queries", self.limits.max_queries)
+        for position, query in enumerate(queries):
+            _check_query(query, f"queries[{position}]")
         if rerank is not None:
             self._check_count(k * rerank.oversampling, "rerank.oversampling", self.limits.max_k)
         searcher = self._searcher(collection)
@@ -332,6 +338,7 @@ class Store:
         self, collection: str, query: Query, *, radius: int, filter: Node | None = None, metadata: bool = True
     ) -> Answer:
         """See :meth:`Service.within`."""
+        _check_query(query, "query")
         return self._searcher(collection).within(query, radius=radius, filter=filter, metadata=metadata)
 
     def encode(self, encoder: str, contents: Sequence[bytes]) -> NDArray[np.uint8]:
@@ -350,8 +357,10 @@ class Store:
             encoder = partial(self.loaded.get, collection.fingerprint)
             view, newer = follower.view, follower.newest
             searcher = Searcher(collection, self.catalog, encoder, follower.rows.get, self.blobs.get, view, newer)
-            if not self._eager:
-                self._searchers[name] = searcher
+            with self._lock:
+                # Not if the collection was changed or deleted meanwhile: nobody would forget this searcher then.
+                if not self._eager and self._followers.get(collection.id) is follower:
+                    self._searchers[name] = searcher
         return searcher
 
     def _follower(self, collection: Collection) -> Follower:
@@ -449,11 +458,9 @@ class Store:
             NotFound: the collection, or a source.
             InvalidArgument: a source is of no known format, or has not the columns that were asked for.
         """
-        held = self.collection(collection)
-        spec = ingest.IngestSpec(tuple(sources), columns or Columns(), limit)
-        job = work.run_here(self, ingest.plan(self.catalog, held, spec), progress)
+        job = bulk.ingest_sources(self, collection, sources, columns=columns, limit=limit, progress=progress)
         if self.role == "owner":
-            self._follower(held).catch_up()
+            self._follower(self.collection(collection)).catch_up()
         return job
 
     # upkeep
@@ -466,12 +473,23 @@ class Store:
 
     def upkeep(self) -> None:
         """What the owner does between requests: follow the log, fuse segments, publish what has grown."""
+        first: HashsvcError | None = None
         for collection in self.collections():
-            follower = self._follower(collection)
-            if follower.view().watermark < collection.watermark:
-                follower.catch_up()
-            follower.merge()
-            follower.publish(least=SNAPSHOT_CHANGES)
+            try:
+                self._tend(collection)
+            except NotFound:
+                continue  # deleted meanwhile
+            except HashsvcError as error:
+                first = first or error
+        if first is not None:
+            raise first
+
+    def _tend(self, collection: Collection) -> None:
+        follower = self._follower(collection)
+        if follower.view().watermark < collection.watermark:
+            follower.catch_up()
+        follower.merge()
+        follower.publish(least=SNAPSHOT_CHANGES)
 
     def rebuild(self, name: str) -> None:
         """Make the live index of a collection anew from SQL, and one snapshot of it in place of all others."""
@@ -499,6 +517,20 @@ def _as_row(item: StoredItem) -> Row:
 
 def _checked(filter: Node | None) -> Node | None:
     return None if filter is None else check_filter(filter)
+
+
+def _check_fields(fields: Mapping[str, FieldType] | None) -> None:
+    for name in fields or ():
+        check_field_name(name, "fields")
+
+
+def _check_query(query: object, where: str) -> None:
+    if not isinstance(query, ContentQuery | CodeQuery | KeyQuery):
+        raise InvalidArgument(
+            f"a query is a ContentQuery, CodeQuery or KeyQuery, not {type(query).__name__}", field=where
+        )
+    if isinstance(query, ContentQuery) and not isinstance(query.content, bytes):
+        raise InvalidArgument(f"content is bytes, not {type(query.content).__name__}", field=f"{where}.content")
 
 
 def _set_aside(error: Corrupt) -> None:

@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hashsvc import ingest
+from hashsvc.app.bulk import bench_of
+from hashsvc.codes import check_bits
 from hashsvc.domain.encoders import check_name
 from hashsvc.domain.items import Item
 from hashsvc.domain.jobs import DeadLetter, Job, JobKind
 from hashsvc.domain.kinds import Kind
-from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, PermissionDenied
-from hashsvc.ingest import Bench, IngestSpec
+from hashsvc.errors import FailedPrecondition, InvalidArgument, PermissionDenied
+from hashsvc.ingest import IngestSpec
 from hashsvc.readers import Columns, open_source, prefixes, read_all
 from hashsvc.runners import inline
-from hashsvc.runners.lease import LEASE_S, Lease, name_worker
+from hashsvc.runners.lease import Lease
 from hashsvc.train import train
 
 if TYPE_CHECKING:
@@ -69,9 +71,9 @@ class TrainSpec:
             check_name(str(spec.get("name", ""))),
             rows.sources,
             kind,
-            bits=_whole(spec, "bits", 64),
+            bits=check_bits(_whole(spec, "bits", 64)),
             model=str(spec.get("model", "auto")),
-            seed=_whole(spec, "seed", 0),
+            seed=_seed(_whole(spec, "seed", 0)),
             columns=rows.columns,
             limit=rows.limit,
         )
@@ -79,9 +81,15 @@ class TrainSpec:
 
 def _whole(spec: Mapping[str, Any], name: str, default: int) -> int:
     value = spec.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, float) and value.is_integer())):
         raise InvalidArgument(f"{name} must be an integer, not {value!r}", field=name)
     return int(value)
+
+
+def _seed(seed: int) -> int:
+    if not 0 <= seed < 2**32:
+        raise InvalidArgument(f"seed must be 0 to {2**32 - 1}, not {seed}", field="seed")
+    return seed
 
 
 def create(store: Store, kind: JobKind, spec: Mapping[str, Any], *, request_id: str) -> Job:
@@ -111,7 +119,11 @@ def _check_roots(sources: Sequence[str], roots: Sequence[str]) -> None:
         )
     resolved = [Path(root).resolve() for root in roots]
     for position, source in enumerate(sources):
-        if "://" in source or not any(Path(source).resolve().is_relative_to(root) for root in resolved):
+        if (
+            "://" in source
+            or "\x00" in source
+            or not any(Path(source).resolve().is_relative_to(root) for root in resolved)
+        ):
             raise PermissionDenied(f"source {source!r} lies outside the configured roots", field=f"sources[{position}]")
 
 
@@ -120,37 +132,15 @@ def flows(store: Store) -> dict[JobKind, Flow]:
     return {JobKind.INGEST: partial(run_ingest, store), JobKind.TRAIN: partial(_run_train, store)}
 
 
-def run_here(store: Store, job: Job, progress: OnUnit | None) -> Job:
-    """Run an ingest job in this process, now; returns it as it ended.
-
-    Raises:
-        HashsvcError: what stopped it; the job is settled as failed.
-    """
-    name = name_worker()
-    if store.catalog.jobs.claim(name, LEASE_S, job=job.id) is None:
-        return job
-    try:
-        with Lease(store.catalog, job.id, name) as lease:
-            result = run_ingest(store, job, lease, progress)
-    except HashsvcError as error:
-        store.catalog.jobs.fail(job.id, error.message)
-        raise
-    return store.catalog.jobs.finish(job.id, result)
-
-
 def run_ingest(store: Store, job: Job, lease: Lease, progress: OnUnit | None = None) -> Mapping[str, Any]:
     """Run what is left of an ingest job; the counts of all its units."""
-    collection = store.collection(job.collection)
-    spec = IngestSpec.of(job.spec)
-    sources = spec.open(collection, max_bytes=store.limits.content_bytes(collection.kind))
+    bench = bench_of(store, job)
     try:
         if not job.units:
-            job = ingest.plan_units(store.catalog, job, sources, spec)
-        encoder = store.writing_encoder(collection)
-        bench = Bench(store.catalog, store.blobs, collection, encoder, sources)
+            job = ingest.plan_units(store.catalog, job, bench.sources, IngestSpec.of(job.spec))
         return asdict(inline.run(job, bench, lease, progress=progress).counts)
     finally:
-        for source in sources:
+        for source in bench.sources:
             source.close()
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from hashsvc.catalog.attributes import rebuild
 from hashsvc.catalog.tables import attributes, collections, displaced, items, requests, tombstones
 from hashsvc.domain.collections import Collection
-from hashsvc.domain.encoders import check_name
+from hashsvc.domain.encoders import NAME, check_name
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
 from hashsvc.errors import AlreadyExists, NotFound
 
@@ -124,7 +124,8 @@ def _known(row: Row[Any] | None, number: int) -> Collection:
 
 
 def _one(connection: Connection, name: str) -> Collection:
-    row = connection.execute(select(collections).where(collections.c.name == name)).first()
+    known = NAME.fullmatch(name) is not None
+    row = connection.execute(select(collections).where(collections.c.name == name)).first() if known else None
     if row is None:
         raise NotFound(f"no collection {name!r}", field="collection")
     return _collection(row)

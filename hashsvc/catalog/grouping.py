@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from hashsvc.catalog.database import SQLITE
 from hashsvc.catalog.writing import Write, perform
-from hashsvc.errors import AlreadyExists, HashsvcError, Internal
+from hashsvc.errors import Aborted, HashsvcError, Internal, ResourceExhausted, Unavailable
 from hashsvc.failpoints import reach
 
 if TYPE_CHECKING:
@@ -66,12 +66,27 @@ class Writers:
             if not lane.led:
                 lane.led = True
                 ticket.turn.set()
-        ticket.turn.wait()
+        try:
+            ticket.turn.wait()
+        except BaseException:
+            self._leave(lane, ticket)
+            raise
         if not ticket.done:
             self._lead(lane)
         if ticket.commit is None:
             raise ticket.error or Internal("a write was neither done nor refused")
         return ticket.commit
+
+    def _leave(self, lane: _Lane, ticket: _Ticket) -> None:
+        """Give up waiting: nobody may be handed the lane who has gone."""
+        with lane.lock:
+            if ticket not in lane.waiting:
+                return
+            lane.waiting.remove(ticket)
+            if ticket.turn.is_set():
+                lane.led = bool(lane.waiting)
+                if lane.waiting:
+                    lane.waiting[0].turn.set()
 
     def _lane(self, write: Write) -> _Lane:
         number = EVERY if self._database.dialect == SQLITE else write.collection.id
@@ -96,7 +111,10 @@ class Writers:
     def _commit(self, group: list[_Ticket]) -> None:
         try:
             self._together(group)
-        except (Internal, AlreadyExists) as error:
+        except (Unavailable, ResourceExhausted, Aborted) as error:
+            for ticket in group:
+                ticket.error = error
+        except Exception as error:
             # One of them upsets the database and undid them all: each on its own, so that it fails alone.
             if len(group) == 1:
                 group[0].error = error
@@ -107,8 +125,7 @@ class Writers:
         except BaseException as error:
             for ticket in group:
                 ticket.error = error
-            if not isinstance(error, HashsvcError):
-                raise
+            raise
 
     def _together(self, group: list[_Ticket]) -> None:
         with self._database.writing() as connection:

@@ -51,6 +51,7 @@ class Items:
         *,
         request_id: str = "",
         asked: str = "",
+        passing: Node | None = None,
         progress: UnitProgress | None = None,
     ) -> Commit:
         """Store and delete items in one durable transaction, all or none.
@@ -63,6 +64,7 @@ class Items:
             upserts: rows to store.
             deletes: keys to delete, after the upserts.
             request_id: a repeated one is answered as the first time, and nothing is stored again.
+            passing: items to delete must still pass it, in this transaction; those that do not count as absent.
             asked: what the caller asked for, when the rows do not say it (a deletion by filter): a repeated request_id
                 must come with the same.
             progress: the unit that these rows finish, in the same transaction.
@@ -74,7 +76,9 @@ class Items:
             Unavailable: the database went away; repeat with the same request_id.
         """
         return self._writers.submit(
-            Write.of(collection, upserts, deletes, request_id=request_id, asked=asked, progress=progress)
+            Write.of(
+                collection, upserts, deletes, request_id=request_id, asked=asked, progress=progress, passing=passing
+            )
         )
 
     def get(self, collection: Collection, keys: Sequence[str]) -> builtins.list[StoredItem]:

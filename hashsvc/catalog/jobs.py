@@ -304,6 +304,8 @@ def _open(connection: Connection, number: int) -> Job:
 
 
 def _one(connection: Connection, number: int, *, lock: bool = False) -> Job:
+    if not 0 < number < 2**63:
+        raise NotFound(f"no job {number}", field="job")
     query = select(jobs).where(jobs.c.id == number)
     row = connection.execute(query.with_for_update() if lock else query).first()
     if row is None:

@@ -15,6 +15,7 @@ from hashsvc.catalog.commit import Commit
 from hashsvc.catalog.tables import items
 from hashsvc.catalog.values import attribute_keys, read_metadata, write_metadata
 from hashsvc.domain import items as nouns
+from hashsvc.domain.filters import Node, matches
 from hashsvc.domain.items import Outcome
 from hashsvc.errors import HashsvcError, InvalidArgument, NotFound
 
@@ -39,6 +40,7 @@ class Write:
     Args:
         upserts: what each row will be held as.
         ids: the ids of their keys, unless displaced.
+        passing: a filter that deleted items must still pass when it is their turn.
     """
 
     collection: Collection
@@ -48,6 +50,7 @@ class Write:
     request_id: str = ""
     digest: bytes = b""
     progress: UnitProgress | None = None
+    passing: Node | None = None
 
     @classmethod
     def of(
@@ -59,6 +62,7 @@ class Write:
         request_id: str,
         asked: str,
         progress: UnitProgress | None,
+        passing: Node | None = None,
     ) -> Write:
         """The write, checked.
 
@@ -77,7 +81,7 @@ class Write:
         body = requests.digest(upserts, deletes, asked) if request_id else b""
         held = [(r.key, r.content_hash, r.code, write_metadata(r.metadata), r.reference, r.features) for r in upserts]
         ids = [nouns.item_id(row.key) for row in upserts]
-        return cls(collection, held, ids, deletes, request_id, body, progress)
+        return cls(collection, held, ids, deletes, request_id, body, progress, passing)
 
     @property
     def size(self) -> int:
@@ -116,7 +120,7 @@ class Staged:
         for row, own in zip(write.upserts, write.ids, strict=True):
             self._upsert(one, self._id(row[0], own), row)
         for key in write.deletes:
-            self._delete(one, self._id(key, None), key)
+            self._delete(one, self._id(key, None), key, write.passing)
         for number, row in one.stored.items():
             self.watermark += 1
             self.deleted.pop(number, None)
@@ -150,9 +154,10 @@ class Staged:
         one.ids.append(number)
         one.outcomes.append(Outcome.STORED)
 
-    def _delete(self, one: _One, number: int, key: str) -> None:
+    def _delete(self, one: _One, number: int, key: str, passing: Node | None) -> None:
+        """Delete what is held under a key, unless it changed since its filter chose it."""
         old = self.now.get(number)
-        if old is None or old[0] != key:
+        if old is None or old[0] != key or (passing is not None and not matches(passing, read_metadata(old[3]))):
             one.note(number, Outcome.ABSENT)
             return
         del self.now[number]

@@ -39,7 +39,7 @@ def program() -> typer.Typer:
     """The tree of verbs."""
     tree = typer.Typer(
         name="hashsvc",
-        help="Compact binary codes for documents, images and embeddings, searchable and free of duplicates.",
+        help="Compact binary codes for documents, images and embeddings, made searchable.",
         no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,

@@ -50,7 +50,7 @@ def parse_queries(
         return [Asked(CodeQuery(parse_code(code)), code)]
     if key is not None:
         return [Asked(KeyQuery(key), key)]
-    return [Asked(ContentQuery(Kind.TEXT, (text or "").encode()), text or "")]
+    return [Asked(ContentQuery(Kind.TEXT, _utf8(text or "")), text or "")]
 
 
 def read_bytes(path: Path, field: str) -> bytes:
@@ -99,3 +99,10 @@ def _numbers(given: str) -> bytes:
         raise InvalidArgument(
             f"--vector {given[:40]!r} is neither a .npy file nor numbers with commas between them", field="--vector"
         ) from None
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument("the text is no valid UTF-8", field="TEXT") from None

@@ -72,6 +72,13 @@ def _check_text(value: str, field: str) -> str:
     return value
 
 
+def check_field_name(name: str, field: str) -> str:
+    """Return ``name`` if a metadata field can be called so: 1 to 64 characters; raise InvalidArgument if not."""
+    if not name or len(name) > MAX_NAME or "\x00" in name:
+        raise InvalidArgument(f"metadata field names have 1 to {MAX_NAME} characters", field=field)
+    return _check_text(name, field)
+
+
 def check_metadata(
     metadata: Mapping[str, Any], declared: Mapping[str, FieldType], field: str = "metadata"
 ) -> dict[str, Value]:
@@ -87,8 +94,7 @@ def check_metadata(
     checked: dict[str, Value] = {}
     for name, raw in metadata.items():
         where = f"{field}.{name}"
-        if not name or len(name) > MAX_NAME or "\x00" in name:
-            raise InvalidArgument(f"metadata field names have 1 to {MAX_NAME} characters", field=field)
+        check_field_name(name, field)
         value = check_value(raw, where)
         wanted = declared.get(name)
         if wanted is FieldType.FLOAT and type_of(value) is FieldType.INTEGER:

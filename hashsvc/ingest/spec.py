@@ -109,6 +109,6 @@ def _integer(value: Any, name: str, default: int | None) -> int | None:
     """``value`` as an integer; JSON carried by protobuf knows only floats."""
     if value is None:
         return default
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+    if isinstance(value, bool) or not (isinstance(value, int) or (isinstance(value, float) and value.is_integer())):
         raise InvalidArgument(f"{name} must be an integer", field=name)
     return int(value)

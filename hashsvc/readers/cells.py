@@ -91,7 +91,11 @@ def _code(value: Any, _: Fetch) -> bytes:
     if isinstance(value, bytes):
         return value
     try:
-        return bytes.fromhex(value) if isinstance(value, str) else bytes(value)
+        if isinstance(value, str):
+            return bytes.fromhex(value)
+        if isinstance(value, list | tuple | np.ndarray):
+            return bytes(value)
+        raise TypeError
     except (ValueError, TypeError):
         raise InvalidContent("the code is neither bytes nor hexadecimal digits nor a list of bytes") from None
 
@@ -114,7 +118,9 @@ def key_of(value: Any) -> str:
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    raise InvalidArgument("the key is missing" if value in {None, ""} else "the key is neither text nor integer")
+    raise InvalidArgument(
+        "the key is missing" if value is None or value == "" else "the key is neither text nor integer"
+    )
 
 
 def metadata_of(name: str, value: Any, declared: FieldType | None) -> Value:

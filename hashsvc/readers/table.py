@@ -174,7 +174,7 @@ class TableSource:
     def _fetcher(self, file: File) -> Callable[[str], bytes]:
         def beside(path: str) -> bytes:
             clean = normpath(path)
-            if clean.startswith(("/", "..")) or "://" in path:
+            if clean.startswith(("/", "..")) or "://" in path or "\x00" in path:
                 raise InvalidContent(f"{path[:80]!r} does not lie under the table's folder")
             return fetch(file.fs, f"{file.path.rpartition('/')[0]}/{clean}", self._limit)
 

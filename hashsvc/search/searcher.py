@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hashsvc.domain.filters import Node, check_filter
+from hashsvc.domain.items import check_key
 from hashsvc.domain.kinds import ContentMode
 from hashsvc.domain.neighbours import Answer, Match, Neighbours
 from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery, Query, RankBy, Rerank
@@ -171,6 +172,8 @@ class Searcher:
     def _stored(self, keyed: dict[int, str]) -> list[StoredItem]:
         if not keyed:
             return []
+        for i, key in keyed.items():
+            check_key(key, f"queries[{i}].key")
         held = self.catalog.items.held(self.collection, sorted(set(keyed.values())))
         for i, key in keyed.items():
             if key not in held:
@@ -188,7 +191,8 @@ class Searcher:
             allowed = None if filter is None else self.catalog.items.ids(self.collection, filter)
             found = ask(view, allowed)
             ids = list(set(found.ids.tolist()))
-            items = self.rows(ids)
+            # A filter is answered by SQL as it is now, and rows in memory may be older.
+            items = self.rows(ids) if filter is None else self.catalog.items.by_ids(self.collection, ids)
             if len(items) == len(ids):
                 break
         return found, items, view

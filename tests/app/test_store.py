@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from hashsvc.app import Store, open_store
+from hashsvc.app.following import Follower
 from hashsvc.app.layout import Layout
 from hashsvc.domain.filters import Comparison, Operator
 from hashsvc.domain.items import Item, Outcome
 from hashsvc.domain.jobs import JobKind, JobState
-from hashsvc.domain.kinds import ContentMode, Kind
+from hashsvc.domain.kinds import ContentMode, FieldType, Kind
+from hashsvc.domain.queries import CodeQuery, ContentQuery
 from hashsvc.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -20,6 +23,7 @@ from hashsvc.errors import (
     NotFound,
     Owned,
     PermissionDenied,
+    ResourceExhausted,
 )
 
 SMALL = Comparison("n", Operator.LT, (5,))
@@ -295,3 +299,70 @@ def test_the_cache_of_rows_stays_within_its_size() -> None:
     cache.get([19])
     cache.get([0])
     assert asked == [*range(20), 0]
+
+
+def test_a_filtered_delete_spares_what_changed_since_it_was_chosen(raw: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = raw.catalog.items.keys
+
+    def keys_then_change(*arguments: object) -> list[str]:
+        found = chosen(*arguments)  # type: ignore[arg-type]
+        raw.upsert("raw", [Item("k1", code=b"8 bytes!", metadata={"n": 100})])
+        return found
+
+    monkeypatch.setattr(raw.catalog.items, "keys", keys_then_change)
+    assert raw.delete_items("raw", filter=SMALL).count(Outcome.DELETED) == 4
+    assert raw.get_items("raw", ["k1"])[0].metadata == {"n": 100}
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, "a\x00b", "\ud800"])
+def test_a_field_that_no_item_can_hold_is_refused(raw: Store, name: str) -> None:
+    with pytest.raises(InvalidArgument):
+        raw.create_collection("other", bits=8, fields={name: FieldType.STRING})
+    with pytest.raises(InvalidArgument):
+        raw.update_collection("raw", fields={name: FieldType.STRING})
+
+
+def test_numbers_and_names_that_cannot_exist_are_not_found(raw: Store) -> None:
+    for number in (0, 2**70):
+        with pytest.raises(NotFound):
+            raw.job(number)
+    with pytest.raises(NotFound):
+        raw.collection("\ud800")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 0.5])
+def test_a_number_of_a_job_that_is_none_is_refused(texts: Store, value: float) -> None:
+    for kind, spec in (
+        (JobKind.INGEST, {"collection": "texts", "sources": ["a"], "limit": value}),
+        (JobKind.TRAIN, {"name": "x", "sources": ["a"], "kind": "text", "bits": value}),
+    ):
+        with pytest.raises(InvalidArgument, match="integer"):
+            texts.create_job(kind, spec)
+
+
+@pytest.mark.parametrize("query", ["ship", ContentQuery(Kind.TEXT, "ship")])  # type: ignore[arg-type]
+def test_what_is_no_query_is_refused(raw: Store, query: Any) -> None:
+    with pytest.raises(InvalidArgument, match=r"ContentQuery|bytes"):
+        raw.search("raw", [query])
+    with pytest.raises(InvalidArgument, match=r"ContentQuery|bytes"):
+        raw.within("raw", query, radius=1)
+
+
+def test_one_collection_in_trouble_does_not_hold_up_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open_store(str(tmp_path), eager=False) as owner:
+        for name in ("a", "b"):
+            owner.create_collection(name, bits=64)
+        owner.warm()
+        with open_store(str(tmp_path), role="worker") as worker:
+            worker.upsert("b", [Item("theirs", code=b"8 bytes!")])
+        merge = Follower.merge
+
+        def full(self: Follower) -> None:
+            if self is owner._followers[owner.collection("a").id]:
+                raise ResourceExhausted("no space")
+            merge(self)
+
+        monkeypatch.setattr(Follower, "merge", full)
+        with pytest.raises(ResourceExhausted):
+            owner.upkeep()
+        assert owner.search("b", [CodeQuery(b"8 bytes!")])[0].keys == ("theirs",)

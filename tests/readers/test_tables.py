@@ -268,3 +268,21 @@ def test_several_locations_keep_their_names_apart() -> None:
     assert prefixes(["/data/one/a.jsonl", "/data/two/a.jsonl"]) == ["one/a.jsonl", "two/a.jsonl"]
     assert prefixes(["/data/one", "/data/two"]) == ["one", "two"]
     assert prefixes(["/data", "/data/two"]) == ["data", "data/two"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "row"),
+    [
+        (Kind.TEXT, {"key": [1], "text": "a"}),
+        (Kind.TEXT, {"key": {}, "text": "a"}),
+        (Kind.CODE, {"key": "a", "code": 8}),
+        (Kind.CODE, {"key": "a", "code": 10**12}),
+        (Kind.IMAGE, {"key": "a", "image": "a\x00b.png"}),
+    ],
+)
+def test_a_cell_of_a_strange_type_costs_its_row_only(tmp_path: Path, kind: Kind, row: dict[str, object]) -> None:
+    (tmp_path / "rows.jsonl").write_text(json.dumps(row) + "\n")
+    source = open_source(str(tmp_path / "rows.jsonl"), kind=kind)
+    [letter] = everything(source)
+    assert isinstance(letter, DeadLetter)
+    assert letter.row == 0

@@ -330,9 +330,20 @@ class Store:
         for position, query in enumerate(queries):
             _check_query(query, f"queries[{position}]")
         if rerank is not None:
-            self._check_count(k * rerank.oversampling, "rerank.oversampling", self.limits.max_k)
+            self._check_candidates(k, rerank)
         searcher = self._searcher(collection)
         return searcher.search(queries, k=k, filter=filter, metadata=metadata, rerank=rerank)
+
+    def _check_candidates(self, k: int, rerank: Rerank) -> None:
+        if rerank.oversampling < 1:
+            raise InvalidArgument(
+                f"oversampling must be at least 1, not {rerank.oversampling}", field="rerank.oversampling"
+            )
+        if k * rerank.oversampling > self.limits.max_k:
+            raise InvalidArgument(
+                f"{k} x {rerank.oversampling} candidates are more than the {self.limits.max_k} that one query may have",
+                field="rerank.oversampling",
+            )
 
     def within(
         self, collection: str, query: Query, *, radius: int, filter: Node | None = None, metadata: bool = True

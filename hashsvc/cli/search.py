@@ -15,6 +15,7 @@ from hashsvc.cli.filters import parse_filters
 from hashsvc.cli.queries import Asked, parse_queries
 from hashsvc.cli.screen import show, table
 from hashsvc.domain.queries import RankBy, Rerank
+from hashsvc.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -33,7 +34,7 @@ Oversampling = Annotated[
     int, typer.Option("--oversampling", metavar="N", min=0, help="Rank the nearest k x N by a finer distance")
 ]
 Ranking = Annotated[
-    RankBy,
+    RankBy | None,
     typer.Option("--rank-by", help="The finer distance: of stored features or codes, or of the items' own bytes"),
 ]
 
@@ -54,7 +55,7 @@ def search(
     key: Key = None,
     k: Annotated[int, typer.Option("-k", "--k", help="How many nearest items")] = 10,
     oversampling: Oversampling = 0,
-    rank_by: Ranking = RankBy.STORED,
+    rank_by: Ranking = None,
     where: options.Where = None,
     store: options.Store = None,
     server: options.Server = None,
@@ -63,10 +64,16 @@ def search(
     """The nearest items of a text, picture, vector, code or stored item."""
     asked = parse_queries(text=text, image=image, vector=vector, code=code, key=key)
     passing = parse_filters(where or ())
-    rerank = Rerank(oversampling, rank_by) if oversampling else None
+    rerank = _second_stage(oversampling, rank_by)
     with service(store, server) as door:
         answers = door.search(name, [one.query for one in asked], k=k, filter=passing, rerank=rerank)
     _show(asked, answers, json=json)
+
+
+def _second_stage(oversampling: int, rank_by: RankBy | None) -> Rerank | None:
+    if rank_by is not None and not oversampling:
+        raise InvalidArgument("ranking needs candidates: say --oversampling N", field="--rank-by")
+    return Rerank(oversampling, rank_by or RankBy.STORED) if oversampling else None
 
 
 def within(

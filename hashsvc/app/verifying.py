@@ -1,4 +1,7 @@
-"""Verifying a store: what it holds against its checksums and its laws. Nothing is changed."""
+"""Verifying a store: what it holds against its checksums and its laws.
+
+Damaged snapshots are set aside; nothing else is changed.
+"""
 
 from __future__ import annotations
 

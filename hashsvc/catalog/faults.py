@@ -8,8 +8,9 @@ from contextlib import contextmanager
 
 from sqlalchemy import exc
 
-from hashsvc.errors import Aborted, AlreadyExists, HashsvcError, Internal, ResourceExhausted, Unavailable
+from hashsvc.errors import Aborted, AlreadyExists, Corrupt, HashsvcError, Internal, ResourceExhausted, Unavailable
 
+DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM)
 RETRY_AFTER = 1.0
@@ -58,6 +59,8 @@ def _of_sqlite(error: sqlite3.Error) -> HashsvcError:
         )
     if isinstance(error, sqlite3.IntegrityError):
         return AlreadyExists(f"already taken: {_line(error)}")
+    if code in DAMAGED:
+        return Corrupt(f"the catalog file is damaged ({_line(error)}): restore the store from a backup")
     return Internal(f"the catalog failed: {_line(error)}")
 
 

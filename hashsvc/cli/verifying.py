@@ -25,7 +25,7 @@ def register(tree: typer.Typer) -> None:
 def verify(*, store: options.Store = None, json: options.Json = False) -> None:
     """Check the store against its checksums and laws: encoders, items, their bytes and codes, snapshots.
 
-    Changes nothing. Exit status 2 when something is not as it should be.
+    Sets damaged snapshots aside and changes nothing else. Exit status 2 when something is not as it should be.
     """
     from hashsvc.app.verifying import verify as check
 

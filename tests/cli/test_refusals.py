@@ -114,3 +114,11 @@ def test_ctrl_c_is_one_line_and_status_130(hashsvc: Run, codes_store: Path, monk
     monkeypatch.setattr("hashsvc.app.open_store", interrupted)
     ran = hashsvc("collections", "list", "--store", codes_store)
     assert (ran.status, ran.out, ran.err) == (130, "", "hashsvc: interrupted\n")
+
+
+def test_a_damaged_catalog_is_named_and_not_a_defect_of_ours(hashsvc: Run, tmp_path: Path) -> None:
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "catalog.sqlite3").write_bytes(bytes(range(256)) * 16)
+    done = hashsvc("collections", "list", "--store", str(tmp_path / "damaged"))
+    assert done.status == 2
+    assert "restore the store from a backup" in done.err

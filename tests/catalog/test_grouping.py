@@ -103,3 +103,38 @@ def test_an_interrupted_leader_leaves_the_lane_usable(
             catalog.items.write(held, rows)
     assert catalog.items.count(held) == 0
     assert catalog.items.write(held, rows).watermark == size
+
+
+def test_a_write_that_cannot_even_be_sent_fails_alone(catalog: Catalog, held: Collection) -> None:
+    """Its neighbours in the group are stored, whatever kind of error it raises."""
+    broken = Row("broken", b"\x00" * 32, b"\x00" * 8, {"\ud800": 1})
+
+    def attempt(number: int) -> bool:
+        try:
+            catalog.items.write(held, [broken if number % 4 == 0 else row(f"k{number}")])
+        except (HashsvcError, UnicodeError):
+            return False
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        stored = list(pool.map(attempt, range(64)))
+    assert [number for number in range(64) if stored[number] == (number % 4 == 0)] == []
+    assert len(everything(catalog, held)[0]) == 48
+
+
+def test_a_waiter_that_is_interrupted_does_not_hold_up_the_others(catalog: Catalog, held: Collection) -> None:
+    from hashsvc.catalog.grouping import _Ticket
+
+    writers = catalog.items._writers
+    catalog.items.write(held, [row("first")])
+    lane = next(iter(writers._lanes.values()))
+    interrupted, after = (_Ticket(None), _Ticket(None))  # type: ignore[arg-type]
+    with lane.lock:
+        lane.waiting.extend([interrupted, after])
+        lane.led = True
+        interrupted.turn.set()
+    writers._leave(lane, interrupted)
+    assert after.turn.is_set()
+    writers._leave(lane, after)
+    assert not lane.led
+    assert catalog.items.write(held, [row("next")]).watermark == 2

@@ -96,7 +96,9 @@ def test_the_first_search_from_python_has_at_most_ten_lines_and_runs(demo: Demo)
     )
     assert done.returncode == 0, done.stderr
     found = [line.split()[1] for line in done.stdout.splitlines()]
-    assert found == demo.result["texts"]["queries"][1]["keys"][:5]
+    assert len(found) == 5
+    assert QUESTIONS[1].text == "copy a file"
+    assert QUESTIONS[1].accepted & set(found)
 
 
 def _free_port() -> int:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 IMAGES, TEXTS = "digits", "stdlib"
 KEY = "json.dumps"
-SHORT_LIST = 500
+SHORT_LIST = 1_000
 DEEP = 100  # enough to see every tie at the tenth place, nearly always
 TOGETHER = 120
 

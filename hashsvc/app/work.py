@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from hashsvc.app.store import Store
     from hashsvc.domain.encoders import EncoderVersion
     from hashsvc.encoders import OnProgress
-    from hashsvc.runners.progress import OnProgress as OnUnit
 
 log = logging.getLogger(__name__)
 
@@ -129,16 +128,16 @@ def _check_roots(sources: Sequence[str], roots: Sequence[str]) -> None:
 
 def flows(store: Store) -> dict[JobKind, Flow]:
     """How each kind of job is run over a store."""
-    return {JobKind.INGEST: partial(run_ingest, store), JobKind.TRAIN: partial(_run_train, store)}
+    return {JobKind.INGEST: partial(_run_ingest, store), JobKind.TRAIN: partial(_run_train, store)}
 
 
-def run_ingest(store: Store, job: Job, lease: Lease, progress: OnUnit | None = None) -> Mapping[str, Any]:
+def _run_ingest(store: Store, job: Job, lease: Lease) -> Mapping[str, Any]:
     """Run what is left of an ingest job; the counts of all its units."""
     bench = bench_of(store, job)
     try:
         if not job.units:
             job = ingest.plan_units(store.catalog, job, bench.sources, IngestSpec.of(job.spec))
-        return asdict(inline.run(job, bench, lease, progress=progress).counts)
+        return asdict(inline.run(job, bench, lease).counts)
     finally:
         for source in bench.sources:
             source.close()

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-import shutil
-import threading
 import time
-from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
 
 from hashsvc import ingest
 from hashsvc.app import bulk, work
 from hashsvc.app.encoding import LoadedEncoders
-from hashsvc.app.following import SNAPSHOT_CHANGES, Follower
+from hashsvc.app.following import SNAPSHOT_CHANGES
+from hashsvc.app.items import Items
 from hashsvc.app.layout import Layout
-from hashsvc.app.paging import read_token, write_token
+from hashsvc.app.live import LiveIndexes
+from hashsvc.app.refusing import check_candidates, check_count, check_fields, check_query, checked
 from hashsvc.catalog import Catalog, migrate, open_catalog
 from hashsvc.codes import check_bits
 from hashsvc.content import Blobs
 from hashsvc.domain.collections import Collection
 from hashsvc.domain.encoders import check_name
-from hashsvc.domain.filters import Node, check_filter
-from hashsvc.domain.items import Item, Outcome, Row, StoredItem, Written, check_key
+from hashsvc.domain.filters import Node
+from hashsvc.domain.items import Item, StoredItem, Written
 from hashsvc.domain.jobs import JobKind
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
-from hashsvc.domain.metadata import check_field_name
-from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery
 from hashsvc.domain.service import Page
 from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, NotFound
 from hashsvc.readers import Columns
@@ -39,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from hashsvc.catalog import Commit
@@ -47,13 +41,10 @@ if TYPE_CHECKING:
     from hashsvc.domain.neighbours import Answer
     from hashsvc.domain.queries import Query, Rerank
     from hashsvc.encoders import Encoder, OnProgress
-    from hashsvc.errors import Corrupt
     from hashsvc.runners.progress import OnProgress as OnUnit
 
 Role = Literal["owner", "worker"]
-log = logging.getLogger(__name__)
 
-STREAM_ITEMS = 1_000
 WATCH_S = 0.2
 
 
@@ -107,10 +98,10 @@ class Store:
                 raise
         self.blobs = Blobs(str(layout.blobs))
         self.loaded = LoadedEncoders(layout.encoders, settings.limits)
-        self._followers: dict[int, Follower] = {}
-        self._searchers: dict[str, Searcher] = {}
-        self._eager = eager
-        self._lock = threading.Lock()
+        self._live = LiveIndexes(
+            self.catalog, self.blobs, self.loaded, layout.snapshots, cached_rows=settings.cached_rows, eager=eager
+        )
+        self._items = Items(self.catalog, self.blobs, self.loaded, settings.limits, self._applied)
 
     @property
     def limits(self) -> Limits:
@@ -146,7 +137,7 @@ class Store:
     ) -> Collection:
         """See :meth:`Service.create_collection`."""
         check_name(name)
-        _check_fields(fields)
+        check_fields(fields)
         if encoder is None:
             if bits is None:
                 raise InvalidArgument("name an encoder, or give bits for a collection of ready codes", field="encoder")
@@ -184,9 +175,9 @@ class Store:
     ) -> Collection:
         """See :meth:`Service.update_collection`."""
         self._check_owner()
-        _check_fields(fields)
+        check_fields(fields)
         collection = self.catalog.collections.update(name, fields=fields, index=index)
-        self._forget(collection)
+        self._live.forget(collection)
         return collection
 
     def delete_collection(self, name: str) -> None:
@@ -194,123 +185,50 @@ class Store:
         self._check_owner()
         collection = self.collection(name)
         self.catalog.collections.delete(name)
-        self._forget(collection)
-
-    def _forget(self, collection: Collection) -> None:
-        with self._lock:
-            self._followers.pop(collection.id, None)
-            self._searchers.pop(collection.name, None)
+        self._live.forget(collection)
 
     # items
 
     def upsert(self, collection: str, items: Sequence[Item], *, request_id: str = "") -> Written:
         """See :meth:`Service.upsert`."""
-        self._check_count(len(items), "items", self.limits.max_items)
-        held = self.collection(collection)
-        prepared = self._prepare(held, items, whole=bool(request_id))
-        for position, error in prepared.errors.items():
-            raise error.at(f"items[{position}]")
-        return self._write(held, items, prepared, request_id)
+        return self._items.upsert(self.collection(collection), items, request_id)
 
     def upsert_stream(self, collection: str, items: Iterable[Item]) -> Iterator[Written]:
         """See :meth:`Service.upsert_stream`."""
-        held = self.collection(collection)
-        stream = iter(items)
-        while batch := list(islice(stream, STREAM_ITEMS)):
-            yield self._write(held, batch, self._prepare(held, batch), "")
-
-    def _prepare(self, collection: Collection, items: Sequence[Item], *, whole: bool = False) -> ingest.Prepared:
-        """Rows to write; ``whole``: unchanged ones go along, so that the catalog knows a repeated request again."""
-        held = self.catalog.items.held(collection, [item.key for item in items])
-        encoder = self.writing_encoder(collection)
-        prepared = ingest.prepare(collection, items, held, encoder=encoder, blobs=self.blobs)
-        if whole:
-            prepared.rows |= {position: _as_row(held[items[position].key]) for position in prepared.unchanged}
-            prepared.rows = dict(sorted(prepared.rows.items()))
-        return prepared
-
-    def writing_encoder(self, collection: Collection) -> Encoder | None:
-        """The encoder that computes codes for a collection; None for ready codes. The first use is recorded (law 1)."""
-        if collection.encoder is None:
-            return None
-        encoder = self.loaded.get(collection.fingerprint)
-        if not collection.path:
-            from hashsvc.encoders.path import encoding_path
-
-            self.catalog.collections.update(collection.name, path=encoding_path())
-        return encoder
-
-    def _write(
-        self, collection: Collection, items: Sequence[Item], prepared: ingest.Prepared, request_id: str
-    ) -> Written:
-        """One transaction, then the live index; acknowledged when this returns."""
-        rows = prepared.rows
-        commit = self.catalog.items.write(collection, list(rows.values()), request_id=request_id)
-        self._applied(collection, commit, [row.code for row in rows.values()])
-        outcomes = [Outcome.UNCHANGED] * len(items)
-        for position, outcome in zip(rows, commit.outcomes, strict=True):
-            outcomes[position] = outcome
-        for position in prepared.errors:
-            outcomes[position] = Outcome.REFUSED
-        return Written(tuple(outcomes), commit.watermark, prepared.errors)
-
-    def _applied(self, collection: Collection, commit: Commit, codes: Sequence[bytes]) -> None:
-        """Bring a commit into the live index: from memory when it is the next one, else by replay of the log."""
-        if self.role != "owner":
-            return
-        upserted, deleted = commit.ids[: len(codes)], commit.ids[len(codes) :]
-        packed = np.frombuffer(b"".join(codes), np.uint8).reshape(-1, collection.bits // 8)
-        self._follower(collection).applied(commit, upserted, packed, deleted)
+        return self._items.upsert_stream(self.collection(collection), items)
 
     def get_items(self, collection: str, keys: Sequence[str]) -> list[StoredItem]:
         """See :meth:`Service.get_items`."""
-        self._check_count(len(keys), "keys", self.limits.max_page)
-        for position, key in enumerate(keys):
-            check_key(key, f"keys[{position}]")
-        return self.catalog.items.get(self.collection(collection), keys)
+        return self._items.get(self.collection(collection), keys)
 
     def content(self, collection: str, key: str) -> bytes:
         """See :meth:`Service.content`."""
-        held = self.collection(collection)
-        if held.content is not ContentMode.BYTES:
-            raise FailedPrecondition(
-                f"collection {collection!r} keeps {held.content} of its items, not their bytes",
-                reason="CONTENT_NOT_KEPT",
-            )
-        [item] = self.catalog.items.get(held, [check_key(key)])
-        return self.blobs.get(item.content_hash.hex())
+        return self._items.content(self.collection(collection), key)
 
     def list_items(
         self, collection: str, *, filter: Node | None = None, page_size: int = 100, page_token: str = ""
     ) -> Page:
         """See :meth:`Service.list_items`."""
-        self._check_count(page_size, "page_size", self.limits.max_page)
         held = self.collection(collection)
-        listing = f"{held.id} {filter!r}"
-        after = read_token(listing, page_token)
-        items = self.catalog.items.list(held, filter=_checked(filter), limit=page_size + 1, after_id=after)
-        page = tuple(items[:page_size])
-        return Page(page, write_token(listing, page[-1].id) if len(items) > page_size else "")
+        return self._items.list(held, filter=filter, page_size=page_size, page_token=page_token)
 
     def delete_items(
         self, collection: str, *, keys: Sequence[str] = (), filter: Node | None = None, request_id: str = ""
     ) -> Written:
         """See :meth:`Service.delete_items`."""
-        if bool(keys) == (filter is not None):
-            raise InvalidArgument("give keys or a filter, exactly one of the two", field="keys")
-        held = self.collection(collection)
-        if filter is not None:
-            keys = self.catalog.items.keys(held, _checked(filter))
-        for position, key in enumerate(keys):
-            check_key(key, f"keys[{position}]")
-        asked = "" if filter is None else repr(filter)
-        commit = self.catalog.items.write(held, [], keys, request_id=request_id, asked=asked, passing=filter)
-        self._applied(held, commit, [])
-        return Written(commit.outcomes, commit.watermark)
+        return self._items.delete(self.collection(collection), keys=keys, filter=filter, request_id=request_id)
 
     def count_items(self, collection: str, *, filter: Node | None = None) -> int:
         """See :meth:`Service.count_items`."""
-        return self.catalog.items.count(self.collection(collection), _checked(filter))
+        return self.catalog.items.count(self.collection(collection), checked(filter))
+
+    def writing_encoder(self, collection: Collection) -> Encoder | None:
+        """See :meth:`Items.writing_encoder`."""
+        return self._items.writing_encoder(collection)
+
+    def _applied(self, collection: Collection, commit: Commit, codes: Sequence[bytes]) -> None:
+        if self.role == "owner":
+            self._live.applied(collection, commit, codes)
 
     # search
 
@@ -325,65 +243,31 @@ class Store:
         rerank: Rerank | None = None,
     ) -> list[Answer]:
         """See :meth:`Service.search`."""
-        self._check_count(k, "k", self.limits.max_k)
-        self._check_count(len(queries), "queries", self.limits.max_queries)
+        check_count(k, "k", self.limits.max_k)
+        check_count(len(queries), "queries", self.limits.max_queries)
         for position, query in enumerate(queries):
-            _check_query(query, f"queries[{position}]")
+            check_query(query, f"queries[{position}]")
         if rerank is not None:
-            self._check_candidates(k, rerank)
+            check_candidates(k, rerank, self.limits.max_k)
         searcher = self._searcher(collection)
         return searcher.search(queries, k=k, filter=filter, metadata=metadata, rerank=rerank)
-
-    def _check_candidates(self, k: int, rerank: Rerank) -> None:
-        if rerank.oversampling < 1:
-            raise InvalidArgument(
-                f"oversampling must be at least 1, not {rerank.oversampling}", field="rerank.oversampling"
-            )
-        if k * rerank.oversampling > self.limits.max_k:
-            raise InvalidArgument(
-                f"{k} x {rerank.oversampling} candidates are more than the {self.limits.max_k} that one query may have",
-                field="rerank.oversampling",
-            )
 
     def within(
         self, collection: str, query: Query, *, radius: int, filter: Node | None = None, metadata: bool = True
     ) -> Answer:
         """See :meth:`Service.within`."""
-        _check_query(query, "query")
+        check_query(query, "query")
         return self._searcher(collection).within(query, radius=radius, filter=filter, metadata=metadata)
 
     def encode(self, encoder: str, contents: Sequence[bytes]) -> NDArray[np.uint8]:
         """See :meth:`Service.encode`."""
-        self._check_count(len(contents), "contents", self.limits.max_items)
+        check_count(len(contents), "contents", self.limits.max_items)
         loaded = self.loaded.get(self.encoder(encoder).spec.fingerprint)
         return loaded.encode(ingest.decode_all(loaded, contents))
 
     def _searcher(self, name: str) -> Searcher:
-        searcher = self._searchers.get(name)
-        if searcher is None:
-            collection = self.collection(name)
-            follower = self._follower(collection)
-            if follower.view().watermark < collection.watermark:
-                follower.catch_up()
-            encoder = partial(self.loaded.get, collection.fingerprint)
-            view, newer = follower.view, follower.newest
-            searcher = Searcher(collection, self.catalog, encoder, follower.rows.get, self.blobs.get, view, newer)
-            with self._lock:
-                # Not if the collection was changed or deleted meanwhile: nobody would forget this searcher then.
-                if not self._eager and self._followers.get(collection.id) is follower:
-                    self._searchers[name] = searcher
-        return searcher
-
-    def _follower(self, collection: Collection) -> Follower:
         self._check_owner()
-        with self._lock:
-            follower = self._followers.get(collection.id)
-            if follower is None:
-                folder = self.layout.snapshots / str(collection.id)
-                most = self.settings.cached_rows
-                follower = Follower(collection, self.catalog, folder, damaged=_set_aside, cached_rows=most)
-                self._followers[collection.id] = follower
-            return follower
+        return self._live.searcher(name)
 
     def _check_owner(self) -> None:
         if self.role != "owner":
@@ -471,23 +355,22 @@ class Store:
         """
         job = bulk.ingest_sources(self, collection, sources, columns=columns, limit=limit, progress=progress)
         if self.role == "owner":
-            self._follower(self.collection(collection)).catch_up()
+            self._live.follower(self.collection(collection)).catch_up()
         return job
 
     # upkeep
 
     def publish(self, *, least: int = 1) -> int:
         """Publish a snapshot of each live index that changed by at least ``least`` writes; how many were."""
-        with self._lock:
-            followers = list(self._followers.values())
-        return sum(follower.publish(least=least) for follower in followers)
+        return self._live.publish(least=least)
 
     def upkeep(self) -> None:
         """What the owner does between requests: follow the log, fuse segments, publish what has grown."""
+        self._check_owner()
         first: HashsvcError | None = None
         for collection in self.collections():
             try:
-                self._tend(collection)
+                self._live.tend(collection)
             except NotFound:
                 continue  # deleted meanwhile
             except HashsvcError as error:
@@ -495,54 +378,13 @@ class Store:
         if first is not None:
             raise first
 
-    def _tend(self, collection: Collection) -> None:
-        follower = self._follower(collection)
-        if follower.view().watermark < collection.watermark:
-            follower.catch_up()
-        follower.merge()
-        follower.publish(least=SNAPSHOT_CHANGES)
-
     def rebuild(self, name: str) -> None:
         """Make the live index of a collection anew from SQL, and one snapshot of it in place of all others."""
         self._check_owner()
-        collection = self.collection(name)
-        self._forget(collection)
-        shutil.rmtree(self.layout.snapshots / str(collection.id), ignore_errors=True)
-        self._follower(collection).publish(least=0)
+        self._live.rebuild(self.collection(name))
 
     def warm(self) -> None:
         """Load every live index and the encoder of every collection, so that no request has to."""
         self.upkeep()
         for fingerprint in {collection.fingerprint for collection in self.collections()} - {""}:
             self.loaded.get(fingerprint)
-
-    @staticmethod
-    def _check_count(count: int, field: str, most: int) -> None:
-        if not 1 <= count <= most:
-            raise InvalidArgument(f"{field} must be 1 to {most}, not {count}", field=field)
-
-
-def _as_row(item: StoredItem) -> Row:
-    return Row(item.key, item.content_hash, item.code, item.metadata, item.reference, item.features)
-
-
-def _checked(filter: Node | None) -> Node | None:
-    return None if filter is None else check_filter(filter)
-
-
-def _check_fields(fields: Mapping[str, FieldType] | None) -> None:
-    for name in fields or ():
-        check_field_name(name, "fields")
-
-
-def _check_query(query: object, where: str) -> None:
-    if not isinstance(query, ContentQuery | CodeQuery | KeyQuery):
-        raise InvalidArgument(
-            f"a query is a ContentQuery, CodeQuery or KeyQuery, not {type(query).__name__}", field=where
-        )
-    if isinstance(query, ContentQuery) and not isinstance(query.content, bytes):
-        raise InvalidArgument(f"content is bytes, not {type(query.content).__name__}", field=f"{where}.content")
-
-
-def _set_aside(error: Corrupt) -> None:
-    log.error("damaged snapshot set aside, the index is rebuilt from SQL: %s", error.message)

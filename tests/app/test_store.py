@@ -358,7 +358,7 @@ def test_one_collection_in_trouble_does_not_hold_up_the_others(tmp_path: Path, m
         merge = Follower.merge
 
         def full(self: Follower) -> None:
-            if self is owner._followers[owner.collection("a").id]:
+            if self is owner._live.follower(owner.collection("a")):
                 raise ResourceExhausted("no space")
             merge(self)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -56,6 +57,7 @@ class TextFront:
         self.buckets = buckets
         self.width = len(self.words) + buckets
         self._place = {word: place for place, word in enumerate(self.words)}
+        self._weights: list[float] = idf.tolist()
 
     @classmethod
     def fit(cls, contents: Sequence[bytes]) -> TextFront:
@@ -85,27 +87,32 @@ class TextFront:
     def decode(self, content: bytes) -> Terms:
         """One row of unit length; InvalidContent when the text is empty or no UTF-8."""
         text = read_text(content)
-        counts = Counter(tokens(text))
         row: dict[int, float] = {}
-        unknown: Counter[str] = Counter()
-        for token, count in counts.items():
+        unknown: dict[str, int] = {}
+        for token, count in Counter(tokens(text)).items():
             place = self._place.get(token)
             if place is None:
                 unknown[token] = count
             else:
-                row[place] = (1.0 + float(np.log(count))) * float(self.idf[place])
-        rare = Counter({token: count for token, count in unknown.items() if token not in ENGLISH_STOP_WORDS})
-        self._spell(row, rare if row or rare else unknown or Counter(marks(text)))
-        return _unit(row)
+                row[place] = _damped(count) * self._weights[place]
+        rare = {token: count for token, count in unknown.items() if token not in ENGLISH_STOP_WORDS}
+        spelled = self._spell(row, rare if row or rare else unknown or Counter(marks(text)))
+        return _unit(row, spelled)
 
-    def _spell(self, row: dict[int, float], unknown: Counter[str]) -> None:
-        """Add the n-grams of unknown words: beside one known word half its weight, beside many ever less."""
+    def _spell(self, row: Mapping[int, float], unknown: Mapping[str, int]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Columns and weights of the n-grams of unknown words.
+
+        Beside one known word they carry half its weight, beside many ever less.
+        """
         share = UNKNOWN_WEIGHT * max(row.values()) / (1.0 + len(row) / 4) if row else 1.0
+        columns: list[int] = []
+        weights: list[float] = []
         for token, count in unknown.items():
             buckets = grams(token, self.buckets)
-            for bucket in buckets:
-                place = len(self.words) + bucket
-                row[place] = row.get(place, 0.0) + share * (1.0 + float(np.log(count))) / len(buckets) ** 0.5
+            columns += buckets
+            weights += [share * _damped(count) / len(buckets) ** 0.5] * len(buckets)
+        found, places = np.unique(np.array(columns, dtype=np.int64), return_inverse=True)
+        return found + len(self.words), np.bincount(places, weights, len(found))
 
     def spelling(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(word, bucket) of every n-gram of every known word: two ``int64[nnz]``, words ascending."""
@@ -157,7 +164,14 @@ def read_text(content: bytes) -> str:
     return text
 
 
-def _unit(row: Mapping[int, float]) -> Terms:
-    columns = np.array(sorted(row), dtype=np.int32)
-    weights = np.array([row[int(column)] for column in columns], dtype=np.float64)
+@lru_cache(maxsize=1 << 12)
+def _damped(count: int) -> float:
+    """Weight of a term that occurs so often: the same counts come again and again."""
+    return 1.0 + float(np.log(count))
+
+
+def _unit(row: Mapping[int, float], spelled: tuple[NDArray[np.int64], NDArray[Any]]) -> Terms:
+    words = sorted(row)
+    columns = np.concatenate([np.array(words, dtype=np.int32), spelled[0].astype(np.int32)])
+    weights = np.concatenate([np.array([row[word] for word in words], dtype=np.float64), spelled[1]])
     return Terms(columns, (weights / np.sqrt((weights**2).sum())).astype(np.float32))

@@ -18,6 +18,8 @@ SHORTEST, LONGEST = 3, 5
 
 def tokens(text: str) -> list[str]:
     """Words of at least two letters, lower-cased; pairs of characters where a script writes no spaces."""
+    if text.isascii():
+        return [run for run in RUN.findall(text.lower()) if len(run) > 1]
     found: list[str] = []
     for run in RUN.findall(unicodedata.normalize("NFKC", text).lower()):
         if UNSPACED_START.match(run):

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 LOG = logging.getLogger(__name__)
 SCAN = ("scan_nearest", "scan_inside", "settle")
 TABLES = ("tables_nearest", "tables_inside")
+JOINING = ("join_range",)
 FILTERING = ("add_owners", "cut", "gather", "locate")
 UNSIZED = ("settle", *FILTERING)
 
@@ -27,7 +28,9 @@ class _State:
 
     lock = threading.Lock()
     ready: ClassVar[dict[int, Functions]] = {}
+    joining: ClassVar[dict[int, Functions]] = {}
     failure = "not warmed"
+    cache: Path | None = None
 
 
 def prepare(words: int, cache: Path | None) -> None:
@@ -40,6 +43,7 @@ def prepare(words: int, cache: Path | None) -> None:
                 unsized = _State.ready.get(0) or _compiled(UNSIZED, 0)
                 _State.ready[words] = unsized | _compiled((*SCAN[:2], *TABLES), words)
                 _State.ready[0] = unsized
+                _State.cache = cache
         except Exception as error:
             # Whatever keeps the kernel from compiling here, the numpy pass gives the same answers.
             _State.failure = f"the kernel did not compile: {type(error).__name__}: {error}"
@@ -51,6 +55,20 @@ def functions(words: int) -> Functions | None:
     return _State.ready.get(words)
 
 
+def joining_functions(words: int) -> Functions | None:
+    """The compiled functions of joins, which belong to jobs: compiled, or loaded from the cache, at the first call.
+
+    None where the kernel was not warmed or cannot be compiled.
+    """
+    if functions(words) is None:
+        return None
+    with _State.lock:
+        if words not in _State.joining:
+            with _cache_at(_State.cache):
+                _State.joining[words] = _compiled(JOINING, words)
+        return _State.joining[words]
+
+
 def failure() -> str:
     """Why there are no compiled functions."""
     return _State.failure
@@ -59,10 +77,15 @@ def failure() -> str:
 def _compiled(names: tuple[str, ...], words: int) -> Functions:
     import numba
 
-    from hashsvc.index.kernel import filtering, hashing, scan
+    from hashsvc.index.kernel import filtering, hashing, joining, scan
     from hashsvc.index.kernel.signatures import signature
 
-    rooms = {**dict.fromkeys(SCAN, scan), **dict.fromkeys(TABLES, hashing), **dict.fromkeys(FILTERING, filtering)}
+    rooms = {
+        **dict.fromkeys(SCAN, scan),
+        **dict.fromkeys(TABLES, hashing),
+        **dict.fromkeys(FILTERING, filtering),
+        **dict.fromkeys(JOINING, joining),
+    }
     return {
         name: numba.njit([signature(name, words)], nogil=True, cache=True)(getattr(rooms[name], name)) for name in names
     }

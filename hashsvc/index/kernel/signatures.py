@@ -20,6 +20,7 @@ BLOCKS = _read(types.uint64, 3)
 IDS = _read(types.int64)
 INDICES = _read(types.uint32)
 QUERIES = _read(types.uint64, 2)
+COLUMNS = QUERIES
 NUMBER = types.int64
 PART = (BLOCKS, IDS, BITMAP, BITMAP, BITMAP, INDICES, INDICES, IDS, BITMAP)
 TABLES = (_read(types.int64, 2), IDS, INDICES, _read(types.uint32, 2))
@@ -37,6 +38,11 @@ def signature(name: str, words: int) -> tuple[Any, ...]:
         "tables_nearest": (*PART, *TABLES, QUERIES, like, AFTER, types.float64, *HEAPS, _write(types.boolean)),
         "tables_inside": (*PART, *TABLES, QUERIES, like, NUMBER, *found),
         "settle": HEAPS,
+        "join_range": (
+            *(COLUMNS, INDICES, INDICES, COLUMNS, INDICES, INDICES, _read(types.int64, 2), IDS, INDICES),
+            *(NUMBER, types.boolean, like, NUMBER, NUMBER, _write(types.int64)),
+            *(_write(types.uint32), _write(types.uint32), _write(types.uint16)),
+        ),
         "add_owners": (_write(types.uint64), INDICES, INDICES, BITMAP),
         "cut": (BITMAP, BITMAP, INDICES, INDICES, BITMAP, *(_write(types.uint64),) * 3),
         "locate": (IDS, IDS, INDICES, IDS, NUMBER, _write(types.int64)),

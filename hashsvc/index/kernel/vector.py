@@ -18,6 +18,7 @@ GROUP_LINES = 8
 # Hardware prefetch stops at page ends; short codes, which outrun it, are asked for a page ahead.
 AHEAD = 4096
 AHEAD_WORDS = 2
+EARLY_WORDS = 2
 
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 VECTOR = ir.VectorType(I64, LANES)
@@ -78,6 +79,34 @@ def words_from(_context: Any, address: Any, like: Any) -> Any:
         pointer = builder.inttoptr(arguments[0], I64.as_pointer())
         words = [builder.load(builder.gep(pointer, [ir.Constant(I64, word)])) for word in range(like.count)]
         return target.make_tuple(builder, like, words)
+
+    return signature, generate
+
+
+@intrinsic
+def near_lanes(_context: Any, address: Any, stride: Any, query: Any, bound: Any) -> Any:
+    """Bits of those of the eight codes at ``address`` that lie within ``bound`` of the ``query`` tuple.
+
+    The words of a code lie ``stride`` bytes apart; of long codes the later words are left alone where the first two
+    put all eight beyond the bound.
+    """
+    signature = types.uint64(address, stride, query, bound)
+
+    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        address, stride, words, limit = arguments
+        return _lanes_within(builder, (address, stride), words, limit, query.count)
+
+    return signature, generate
+
+
+@intrinsic
+def words_apart(_context: Any, address: Any, stride: Any, like: Any) -> Any:
+    """A tuple of as many words as ``like`` has, the first at ``address``, the next each ``stride`` bytes further."""
+    signature = like(address, stride, like)
+
+    def generate(target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        places = [_behind(builder, arguments[0], arguments[1], word, I64) for word in range(like.count)]
+        return target.make_tuple(builder, like, [builder.load(place) for place in places])
 
     return signature, generate
 
@@ -166,6 +195,39 @@ class _NearBuilder:
 
     def _function(self, name: str, arguments: list[Any]) -> Any:
         return cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(VECTOR, arguments), name)
+
+
+def _behind(builder: Any, address: Any, stride: Any, word: int, kind: Any) -> Any:
+    """A pointer to what lies ``word`` strides behind an address."""
+    place = builder.add(address, builder.mul(stride, ir.Constant(I64, word)))
+    return builder.inttoptr(place, kind.as_pointer())
+
+
+def _lanes_within(builder: Any, place: Any, words: Any, limit: Any, count: int) -> Any:
+    """Emits the distances of eight codes at ``place`` (address, stride)."""
+    address, stride = place
+    popcount = cgutils.get_or_insert_function(builder.module, ir.FunctionType(VECTOR, [VECTOR]), "llvm.ctpop.v8i64")
+    lanes, end = _splat(builder, limit), builder.append_basic_block("lanes.end")
+    total, leaves = None, []
+    for word in range(count):
+        codes = builder.load(_behind(builder, address, stride, word, VECTOR))
+        codes.align = 8
+        query = _splat(builder, builder.extract_value(words, word))
+        bits = builder.call(popcount, [builder.xor(codes, query)])
+        total = bits if total is None else builder.add(total, bits)
+        if word == EARLY_WORDS - 1 and count > EARLY_WORDS:
+            more = builder.append_basic_block("lanes.more")
+            found = builder.bitcast(builder.icmp_signed("<=", total, lanes), I8)
+            leaves.append((ir.Constant(I8, 0), builder.block))
+            builder.cbranch(builder.icmp_unsigned("!=", found, ir.Constant(I8, 0)), more, end)
+            builder.position_at_end(more)
+    leaves.append((builder.bitcast(builder.icmp_signed("<=", total, lanes), I8), builder.block))
+    builder.branch(end)
+    builder.position_at_end(end)
+    answer = builder.phi(I8)
+    for value, block in leaves:
+        answer.add_incoming(value, block)
+    return builder.zext(answer, I64)
 
 
 def _splat(builder: Any, value: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import Connection, column, inspect, select, table
 
@@ -14,21 +14,29 @@ from hashsvc.errors import FailedPrecondition, Internal
 
 if TYPE_CHECKING:
     from alembic.config import Config
+    from alembic.script import ScriptDirectory
 
+Phase = Literal["pre", "post"]
 VERSIONS = table("alembic_version", column("version_num"))
 LOCK = 4_203_317_113_904_228_225
 
 
-def migrate(url: str, revision: str = "head") -> str:
+def migrate(url: str, revision: str = "head", *, phase: Phase = "post") -> str:
     """Bring a database to ``revision``, creating what is missing; the answer is the revision it is at.
 
     Safe to call from several processes at once and again.
+
+    Args:
+        url: of the database.
+        revision: "head", "base", or a revision.
+        phase: "pre" stops before the first migration that may only run once no process of the older version is left.
 
     Raises:
         FailedPrecondition: the database was made by a newer version of hashsvc.
         Unavailable: the database does not answer.
     """
     from alembic import command
+    from alembic.script import ScriptDirectory
 
     database = Database(url)
     try:
@@ -41,11 +49,21 @@ def migrate(url: str, revision: str = "head") -> str:
             if held is not None and held > HEAD:
                 raise newer(held)
             config = configuration(connection)
+            if phase == "pre" and (end := last_additive(ScriptDirectory.from_config(config), held)) is not None:
+                revision = end
             move = command.downgrade if held is not None and _older(revision, held) else command.upgrade
             move(config, revision)
             return revision_of(connection) or "base"
     finally:
         database.close()
+
+
+def last_additive(script: ScriptDirectory, held: str | None) -> str | None:
+    """The revision before the first pending ``post`` migration; None when none is pending."""
+    for revision in reversed(list(script.walk_revisions())):
+        if (held is None or revision.revision > held) and revision.module.phase == "post":
+            return str(revision.down_revision or "base")
+    return None
 
 
 def configuration(connection: Connection) -> Config:

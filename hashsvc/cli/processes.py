@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -135,7 +135,15 @@ def work(
     show({"jobs": done}, f"{done:,} jobs run", json=json)
 
 
-def migrate(*, store: options.Store = None, json: options.Json = False) -> None:
+def migrate(
+    *,
+    phase: Annotated[
+        Literal["pre", "post"],
+        typer.Option("--phase", help="pre: only what may run while the older version still serves; post: everything"),
+    ] = "post",
+    store: options.Store = None,
+    json: options.Json = False,
+) -> None:
     """Bring the schema of the store up to date; a store that does not exist yet is made."""
     from hashsvc.app.layout import Layout
     from hashsvc.catalog import migrate as bring_up_to_date
@@ -144,8 +152,8 @@ def migrate(*, store: options.Store = None, json: options.Json = False) -> None:
     location = store or settings.store
     layout = Layout.of(location, settings.folder)
     layout.folder.mkdir(parents=True, exist_ok=True)
-    bring_up_to_date(layout.database)
-    show({"migrated": location}, f"{location} is up to date", json=json)
+    revision = bring_up_to_date(layout.database, phase=phase)
+    show({"migrated": location, "revision": revision}, f"{location} is at schema {revision}", json=json)
 
 
 def _speak(settings: Settings) -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import NamedTuple, cast
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -12,7 +14,7 @@ from sqlalchemy import Column, MetaData, Table, Text, inspect, text
 
 from hashsvc.catalog import migrate, open_catalog
 from hashsvc.catalog.database import Database
-from hashsvc.catalog.migration import configuration, folder
+from hashsvc.catalog.migration import configuration, folder, last_additive
 from hashsvc.catalog.tables import HEAD, metadata
 from hashsvc.errors import FailedPrecondition, InvalidArgument, Unavailable
 from tests.postgresql import Cluster
@@ -104,6 +106,40 @@ def test_every_migration_says_its_phase(sqlite_url: str) -> None:
             upgrade = Path(revision.path).read_text().partition("def downgrade")[0]
             assert not re.search(r"\b(drop|alter|rename)_", upgrade)
     assert len(list((folder() / "versions").glob("*.py"))) == len(revisions)
+
+
+class Revision(NamedTuple):
+    revision: str
+    down_revision: str | None
+    module: SimpleNamespace
+
+
+@pytest.mark.parametrize(
+    ("phases", "held", "end"),
+    [
+        (["pre", "pre"], None, None),
+        (["pre", "post", "pre"], None, "0001"),
+        (["pre", "post", "pre"], "0001", "0001"),
+        (["pre", "post", "pre"], "0002", None),
+        (["pre", "post", "pre", "post"], "0002", "0003"),
+        (["post"], None, "base"),
+    ],
+)
+def test_the_first_phase_stops_before_what_the_older_version_cannot_bear(
+    phases: list[str], held: str | None, end: str | None
+) -> None:
+    names = [f"{number:04}" for number in range(1, len(phases) + 1)]
+    revisions = [
+        Revision(name, before, SimpleNamespace(phase=phase))
+        for name, before, phase in zip(names, [None, *names], phases, strict=False)
+    ]
+    script = cast("ScriptDirectory", SimpleNamespace(walk_revisions=lambda: reversed(revisions)))
+    assert last_additive(script, held) == end
+
+
+def test_both_phases_lead_to_the_newest_schema(empty_url: str) -> None:
+    migrate(empty_url, phase="pre")
+    assert migrate(empty_url, phase="post") == HEAD
 
 
 def test_another_schema_is_refused_in_one_line(empty_url: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hashsvc.catalog.tables import HEAD
 from hashsvc.codes import hamming
 from tests.cli.conftest import Run, random_codes, write_codes
 
@@ -112,6 +113,7 @@ def test_items_are_deleted_by_key_or_filter(hashsvc: Run) -> None:
 
 
 def test_migrate_makes_a_store_and_may_run_again(hashsvc: Run) -> None:
-    for _ in range(2):
-        assert hashsvc("migrate", "--store", "s", "--json").document == {"migrated": "s"}
+    for phase in ("pre", "post", "post"):
+        document = hashsvc("migrate", "--phase", phase, "--store", "s", "--json").document
+        assert document == {"migrated": "s", "revision": HEAD}
     assert hashsvc("collections", "list", "--store", "s", "--json").document == {"collections": []}

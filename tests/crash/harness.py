@@ -127,13 +127,19 @@ class Run:
             path.write_bytes(data)
             self.damaged += 1
 
+    def arm(self, number: int) -> str:
+        """The failpoint of a round, and at which passage it kills: a job of one unit passes its own once."""
+        name = [*NAMES][number // 2 % len(NAMES)]
+        return f"{name}:{1 if name.startswith('ingest') else self.chance.randint(1, 4)}"
+
     def round(self, number: int, *, kill: bool) -> None:
         """Serve, be killed under load, come back, be compared."""
-        names = [*NAMES]
-        arm = f"{names[number // 2 % len(names)]}:{self.chance.randint(1, 4)}" if kill and number % 2 else ""
+        arm = self.arm(number) if kill and number % 2 else ""
         client = self.start(arm)
         try:
             self.traffic.resume()
+            if arm and self.process is not None:
+                self.process.send_signal(signal.SIGUSR1)
             if number % 3 == 0 or arm.startswith("ingest"):
                 self.ingest(client)
         except HashsvcError:

@@ -59,7 +59,8 @@ def main() -> None:
     vars(following)["LiveIndex"] = SmallTail
     name, _, turn = options.arm.partition(":")
     if name:
-        arm(name, kill_at(int(turn)))
+        # Not before clients talk: a job left by the last kill would end this one before it serves.
+        signal.signal(signal.SIGUSR1, lambda *_: arm(name, kill_at(int(turn))))
     roots = (str(Path(options.folder) / "sources"),)
     settings = Settings(store=options.location, folder=options.folder, roots=roots)
     store = open_store(options.location, settings=settings, address=options.listen, eager=False)

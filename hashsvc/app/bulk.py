@@ -1,7 +1,8 @@
-"""Bulk ingest over a store: in this process, with decoding helpers, or in several; the retry of its dead letters."""
+"""Bulk ingest over a store, by this process, by several or on a Ray cluster; the retry of its dead letters."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hashsvc import ingest
-from hashsvc.domain.jobs import Job
-from hashsvc.errors import FailedPrecondition
+from hashsvc.domain.jobs import Job, Runner
+from hashsvc.errors import FailedPrecondition, InvalidArgument
 from hashsvc.ingest import Bench, IngestSpec, Preview
 from hashsvc.ingest.helpers import MEMORY, Decoder, Helpers
-from hashsvc.runners import inline, processes
+from hashsvc.runners import inline, processes, ray
 from hashsvc.runners.lease import LEASE_S, Lease, name_worker
 
 if TYPE_CHECKING:
@@ -29,18 +30,33 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """Who works on a job on this machine.
+    """Who works on a job.
 
     Args:
-        processes: 1 works in this process; more are spawned beside it, each a worker of its own.
+        runner: who runs the units.
+        processes: how many processes or actors, each a worker of its own; 1 with the inline runner.
         helpers: processes that decode for this one, so that a poisoned file kills a helper and not the job; only with
-            one process.
+            the inline runner.
         memory: bytes a helper may take beyond its decoder.
+        ray_address: of the cluster, as ``ray.init`` takes it; "local" starts one on this machine for the job.
+
+    Raises:
+        InvalidArgument: the parts do not go together.
     """
 
+    runner: Runner = Runner.INLINE
     processes: int = 1
     helpers: int = 0
     memory: int = MEMORY
+    ray_address: str = "local"
+
+    def __post_init__(self) -> None:
+        if self.processes < 1 or self.helpers < 0:
+            raise InvalidArgument("a job needs at least one process, and no fewer than no helpers", field="processes")
+        if self.runner is Runner.INLINE and self.processes > 1:
+            raise InvalidArgument("the inline runner is one process: choose processes or ray", field="runner")
+        if self.runner is not Runner.INLINE and self.helpers:
+            raise InvalidArgument("helpers decode for the inline runner only: give processes instead", field="helpers")
 
 
 def ingest_sources(
@@ -87,13 +103,19 @@ def run(store: Store, job: Job, hands: Hands | None = None, progress: OnProgress
     Raises:
         FailedPrecondition: another worker has it.
         HashsvcError: what stopped it; the job is then settled as failed, or as cancelled.
+        KeyboardInterrupt: the job is then left as it is, and may be gone on with.
     """
     name = name_worker()
     if store.catalog.jobs.claim(name, LEASE_S, job=job.id) is None:
         raise FailedPrecondition(f"job {job.id} is run by another worker, or final: see it with `hashsvc jobs show`")
+    stop = threading.Event()
     try:
-        with Lease(store.catalog, job.id, name) as lease:
-            done = _run(store, job, hands or Hands(), lease, progress)
+        with Lease(store.catalog, job.id, name, stop=stop) as lease:
+            try:
+                done = _run(store, job, hands or Hands(), lease, progress)
+            except KeyboardInterrupt:
+                stop.set()  # the lease is given back: the same call goes on with the job at once
+                raise
     except Exception as error:
         store.catalog.jobs.fail(job.id, str(error) or type(error).__name__)
         raise
@@ -103,9 +125,16 @@ def run(store: Store, job: Job, hands: Hands | None = None, progress: OnProgress
 
 
 def _run(store: Store, job: Job, hands: Hands, lease: Lease, progress: OnProgress | None) -> Job:
-    if hands.processes > 1:
-        opened = partial(open_bench, store.layout, store.settings, job.id)
+    if hands.runner is Runner.INLINE:
+        return _run_inline(store, job, hands, lease, progress)
+    opened = partial(open_bench, store.layout, store.settings, job.id)
+    if hands.runner is Runner.PROCESSES:
         return processes.run(job, store.catalog, opened, lease, count=hands.processes, progress=progress)
+    with ray.connected(hands.ray_address):
+        return ray.run(job, store.catalog, opened, lease, count=hands.processes, progress=progress)
+
+
+def _run_inline(store: Store, job: Job, hands: Hands, lease: Lease, progress: OnProgress | None) -> Job:
     bench = bench_of(store, job)
     try:
         with _decoding(store, bench, hands) as helpers:

@@ -345,15 +345,18 @@ class Store:
         *,
         columns: Columns | None = None,
         limit: int | None = None,
+        hands: bulk.Hands | None = None,
         progress: OnUnit | None = None,
     ) -> Job:
-        """Ingest sources into a collection as a job of this process; returns the job when it is done.
+        """Ingest sources into a collection as a job run now, by ``hands`` or this process; returns it when it is done.
 
         Raises:
             NotFound: the collection, or a source.
             InvalidArgument: a source is of no known format, or has not the columns that were asked for.
         """
-        job = bulk.ingest_sources(self, collection, sources, columns=columns, limit=limit, progress=progress)
+        job = bulk.ingest_sources(
+            self, collection, sources, columns=columns, limit=limit, hands=hands, progress=progress
+        )
         if self.role == "owner":
             self._live.follower(self.collection(collection)).catch_up()
         return job

@@ -2,48 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hashsvc.cli import options
-from hashsvc.cli.collections import EncoderName, Fields, Index, Keep, parse_fields
+from hashsvc.cli.collections import EncoderName, Fields, Index, parse_fields
 from hashsvc.cli.doors import local_store, service
-from hashsvc.cli.jobs import dead_letters_table, finished
-from hashsvc.cli.screen import facts, progress, show
+from hashsvc.cli.hands import Helpers, Processes, RayAddress, RunnerName, hands_of
+from hashsvc.cli.jobs import Ingested, advancing, finished, show_ingested
+from hashsvc.cli.screen import facts, progress, show, table
 from hashsvc.cli.streaming import stream_sources
-from hashsvc.domain.jobs import Counts, DeadLetter
-from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind
-from hashsvc.errors import FailedPrecondition, NotFound
+from hashsvc.cli.target import New, proposed, ready
+from hashsvc.domain.items import Item
+from hashsvc.domain.jobs import DeadLetter
+from hashsvc.domain.kinds import ContentMode
+from hashsvc.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from hashsvc.app import Store
-    from hashsvc.domain.collections import Collection
+    from hashsvc.app.bulk import Hands
     from hashsvc.domain.service import Service
+    from hashsvc.ingest import IngestSpec, Preview
     from hashsvc.readers import Columns
-    from hashsvc.runners.progress import Progress
 
-SHOWN = 10
+CUT = 60
 Bits = Annotated[int | None, typer.Option("--bits", help="Code length of a new collection of ready codes")]
-Limit = Annotated[int | None, typer.Option("--limit", help="Read at most this many rows")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Read at most this many rows")]
+Keep = Annotated[
+    ContentMode | None, typer.Option("--keep", help="What a new collection keeps of an item; by default its bytes")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Look at the sources, say what would be done, and store nothing")
+]
 
 
 def register(tree: typer.Typer) -> None:
     """Add the verb to the program."""
     tree.command("ingest")(ingest)
-
-
-@dataclass(frozen=True, slots=True)
-class New:
-    """What a collection is made with when it does not exist yet."""
-
-    encoder: str | None = None
-    bits: int | None = None
-    content: ContentMode = ContentMode.BYTES
-    fields: Mapping[str, FieldType] = field(default_factory=dict)
-    index: IndexKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +60,11 @@ class Rows:
 
         return Columns(self.key, self.content, self.metadata or None)
 
+    def spec(self) -> IngestSpec:
+        """What an ingest job of these rows is asked."""
+        from hashsvc.ingest import IngestSpec
 
-@dataclass(frozen=True, slots=True)
-class Ingested:
-    """What came of an ingest: counts of rows, the rows that could not be stored, and the job if there was one."""
-
-    collection: str
-    counts: Counts
-    dead_letters: Sequence[DeadLetter]
-    job: int | None = None
+        return IngestSpec(tuple(self.sources), self.columns(), self.limit)
 
 
 def ingest(
@@ -83,9 +77,14 @@ def ingest(
     content: options.ContentColumn = None,
     metadata: options.MetadataColumns = None,
     limit: Limit = None,
-    keep: Keep = ContentMode.BYTES,
+    keep: Keep = None,
     field: Fields = None,
     index: Index = None,
+    dry_run: DryRun = False,
+    runner: RunnerName = None,
+    processes: Processes = 1,
+    helpers: Helpers = 0,
+    ray_address: RayAddress = None,
     store: options.Store = None,
     server: options.Server = None,
     json: options.Json = False,
@@ -93,88 +92,72 @@ def ingest(
     """Store the items of files; a collection that does not exist yet is made under --encoder.
 
     A row that cannot be stored is reported and costs nobody else anything. Running the same command again
-    stores only what is new or changed.
+    goes on where it was stopped, and stores only what is new or changed.
     """
     new = New(encoder, bits, keep, parse_fields(field or ()), index)
     rows = Rows(sources, key, content, metadata, limit)
-    if server:
+    if server and (runner or processes > 1 or helpers or ray_address):
+        raise InvalidArgument(
+            "who runs the units is chosen without --server: with it, files are streamed", field="--server"
+        )
+    if dry_run:
+        with service(store, server, role="worker") as door:
+            _show_preview(name, _previewed(door, name, rows, new), json=json)
+    elif server:
         with service(store, server) as door:
-            done = _streamed(door, name, rows, new)
+            show_ingested(_streamed(door, name, rows, new), json=json)
     else:
+        hands = hands_of(runner, processes, helpers, ray_address)
         with local_store(store, create=bits is not None) as held:
-            done = ingest_here(held, name, rows, new)
-    _show(done, json=json)
+            show_ingested(ingest_here(held, name, rows, new, hands), json=json)
 
 
-def ready(door: Service, name: str, new: New) -> Collection:
-    """The collection, made as ``new`` says if it does not exist.
-
-    Raises:
-        NotFound: it does not exist and nothing says how to make it.
-        FailedPrecondition: it exists under another encoder than the one named.
-    """
-    try:
-        held = door.collection(name)
-    except NotFound as error:
-        if new.encoder is None and new.bits is None:
-            raise NotFound(f"{error.message}; name --encoder to make it", field="collection") from error
-        return door.create_collection(
-            name,
-            encoder=new.encoder,
-            bits=new.bits,
-            content=new.content,
-            fields=new.fields,
-            index=new.index or IndexKind.AUTO,
-        )
-    if new.encoder is not None and held.encoder != door.encoder(new.encoder).label:
-        raise FailedPrecondition(
-            f"collection {name!r} is under encoder {held.encoder or 'none (ready codes)'}, not {new.encoder}: "
-            "leave out --encoder, or ingest into another collection",
-            field="--encoder",
-        )
-    return held
-
-
-def ingest_here(store: Store, name: str, rows: Rows, new: New) -> Ingested:
-    """Run an ingest job in this process, with progress; what ``hashsvc ingest`` and the demo do."""
-    collection = ready(store, name, new)
+def ingest_here(store: Store, name: str, rows: Rows, new: New, hands: Hands | None = None) -> Ingested:
+    """Run an ingest job from this process, with progress; what ``hashsvc ingest`` and the demo do."""
+    collection = ready(store, name, new, rows.spec())
     with progress(f"ingest into {name}") as advance:
-
-        def seen(at: Progress) -> None:
-            advance(at.done, at.units, _note(at.counts, at.rate))
-
-        job = store.ingest(collection.name, rows.sources, columns=rows.columns(), limit=rows.limit, progress=seen)
+        job = store.ingest(
+            collection.name,
+            rows.sources,
+            columns=rows.columns(),
+            limit=rows.limit,
+            hands=hands,
+            progress=advancing(advance),
+        )
     letters = store.dead_letters(job.id) if job.counts.dead else []
     return Ingested(name, finished(job).counts, letters, job.id)
 
 
-def _note(counts: Counts, rate: float) -> str:
-    dead = f", {counts.dead:,} set aside" if counts.dead else ""
-    return f"{counts.stored:,} stored{dead}, {rate:,.0f} rows/s"
-
-
 def _streamed(door: Service, name: str, rows: Rows, new: New) -> Ingested:
     """Read the sources here and stream their items to the server."""
-    from hashsvc.ingest import IngestSpec
-
-    spec = IngestSpec(tuple(rows.sources), rows.columns(), rows.limit)
-    sources = spec.open(ready(door, name, new))
+    spec = rows.spec()
+    sources = spec.open(ready(door, name, new, spec))
     with progress(f"ingest into {name}") as advance:
         stream = stream_sources(door, name, sources, rows.limit, advance)
     return Ingested(name, stream.counts, stream.dead_letters)
 
 
-def _show(done: Ingested, *, json: bool) -> None:
-    counts, letters = done.counts, done.dead_letters
-    pairs = [
-        ("collection", done.collection),
-        ("read", counts.read),
-        ("stored", counts.stored),
-        ("unchanged", counts.unchanged),
-        ("dead letters", counts.dead),
-    ]
-    shown: list[Any] = [facts(pairs)]
-    if letters:
-        more = f", the first {SHOWN} of {len(letters):,}" if len(letters) > SHOWN else ""
-        shown += [f"Rows that could not be stored{more}:", dead_letters_table(letters[:SHOWN])]
-    show(done, *shown, json=json)
+def _previewed(door: Service, name: str, rows: Rows, new: New) -> Preview:
+    from hashsvc.ingest import preview
+
+    return preview(proposed(door, name, new), rows.spec())
+
+
+def _show_preview(name: str, seen: Preview, *, json: bool) -> None:
+    pairs = [("collection", name), ("units", seen.units), ("stored", "nothing: this is a dry run")]
+    described = [_described(row) for row in seen.rows]
+    shown = table(("key", "content", "metadata"), [tuple(row.values()) for row in described], title="First rows:")
+    show({"collection": name, "units": seen.units, "rows": described}, facts(pairs), shown, json=json)
+
+
+def _described(row: Item | DeadLetter) -> dict[str, Any]:
+    """A row as a person reads it: the start of its content, or why there is none."""
+    if isinstance(row, DeadLetter):
+        return {"key": row.key or f"{row.source}#{row.row}", "content": f"dead letter: {row.reason}", "metadata": ""}
+    content = row.content if row.content is not None else (row.code or b"")
+    try:
+        text = " ".join(content.decode().split()) if row.code is None else content.hex()
+        start = text if len(text) <= CUT else f"{text[:CUT]}..."
+    except UnicodeDecodeError:
+        start = f"{len(content):,} bytes"
+    return {"key": row.key, "content": start, "metadata": ", ".join(f"{k}={v}" for k, v in row.metadata.items())}

@@ -34,6 +34,14 @@ class JobState(StrEnum):
         return self in {JobState.DONE, JobState.FAILED, JobState.CANCELLED}
 
 
+class Runner(StrEnum):
+    """Who runs the units of a job: this process, spawned ones on this machine, or actors of a Ray cluster."""
+
+    INLINE = "inline"
+    PROCESSES = "processes"
+    RAY = "ray"
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """What happened to the rows of a job: ``read == stored + unchanged + dead``."""

@@ -6,7 +6,10 @@ reach the catalog, the sources, the blobs and the encoder folder under the names
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from hashsvc.domain.jobs import Job
@@ -87,11 +90,42 @@ def run(
     return catalog.jobs.get(job.id)
 
 
-def _connected() -> Any:
+@contextmanager
+def connected(address: str) -> Iterator[None]:
+    """A connection to a Ray cluster for the time of a ``with`` block; one that is there already is used and stays.
+
+    Args:
+        address: HOST:PORT or ``ray://HOST:PORT``, "auto" for the one on this machine, "local" to start one.
+
+    Raises:
+        FailedPrecondition: Ray is not installed.
+        Unavailable: no cluster answers there.
+    """
+    ray = _installed()
+    if ray.is_initialized():
+        yield
+        return
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
+    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise Unavailable(f"no Ray cluster answers at {address!r} ({reason}): start one with `ray start`") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _installed() -> Any:
     try:
         import ray
     except ImportError:
         raise FailedPrecondition("Ray is not installed: pip install 'hashsvc[ray]'") from None
+    return ray
+
+
+def _connected() -> Any:
+    ray = _installed()
     if not ray.is_initialized():
         raise FailedPrecondition("no Ray cluster is connected: call ray.init(address=...) first")
     return ray

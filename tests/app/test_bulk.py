@@ -9,14 +9,14 @@ import pytest
 
 from hashsvc.app import open_store
 from hashsvc.app.bulk import Hands, ingest_sources, preview, retry
-from hashsvc.domain.jobs import Counts, JobState
+from hashsvc.domain.jobs import Counts, JobState, Runner
 from hashsvc.domain.kinds import ContentMode, Kind
 from hashsvc.errors import FailedPrecondition
 from tests.ingest.workplace import text, write_rows
 
 
 @pytest.mark.parametrize(
-    "hands", [Hands(), Hands(helpers=1), Hands(processes=2)], ids=["inline", "helpers", "processes"]
+    "hands", [Hands(), Hands(helpers=1), Hands(Runner.PROCESSES, 2)], ids=["inline", "helpers", "processes"]
 )
 def test_whoever_works_the_collection_is_the_same(tmp_path: Path, hands: Hands) -> None:
     path = write_rows(tmp_path / "rows.jsonl", 120, bad=[4, 5])

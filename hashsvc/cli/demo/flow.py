@@ -16,8 +16,9 @@ from hashsvc.cli.demo.gallery import Tile, draw_gallery
 from hashsvc.cli.demo.precision import NEAREST
 from hashsvc.cli.demo.process import server
 from hashsvc.cli.demo.queries import QUESTIONS, Question
-from hashsvc.cli.ingest import New, Rows, ingest_here
+from hashsvc.cli.ingest import Rows, ingest_here
 from hashsvc.cli.screen import table
+from hashsvc.cli.target import New
 from hashsvc.cli.training import Training, train_here
 from hashsvc.domain.kinds import Kind
 from hashsvc.errors import FailedPrecondition

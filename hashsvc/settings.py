@@ -59,7 +59,7 @@ class Settings:
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Settings from ``HASHSVC_*`` variables, defaults for the rest.
+        """Settings from ``HASHSVC_*`` variables, defaults for the rest; an empty store is none.
 
         Raises:
             InvalidArgument: a number is expected and something else was given.
@@ -68,7 +68,7 @@ class Settings:
         limits = Limits(**{f.name: _number(source, f.name, getattr(Limits(), f.name)) for f in fields(Limits)})
         defaults = cls()
         return cls(
-            store=source.get(f"{PREFIX}STORE", defaults.store),
+            store=source.get(f"{PREFIX}STORE") or defaults.store,
             folder=source.get(f"{PREFIX}FOLDER", defaults.folder),
             listen=source.get(f"{PREFIX}LISTEN", defaults.listen),
             roots=tuple(root for root in source.get(f"{PREFIX}ROOTS", "").split(os.pathsep) if root),

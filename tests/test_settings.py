@@ -7,7 +7,7 @@ from hashsvc.settings import Limits, Settings
 
 
 def test_without_variables_every_setting_has_its_default() -> None:
-    assert Settings.read({}) == Settings()
+    assert Settings.read({}) == Settings() == Settings.read({"HASHSVC_STORE": ""})
 
 
 def test_variables_win_over_defaults() -> None:

@@ -29,10 +29,12 @@ class Layout:
         """The layout of a store at a folder, or at a PostgreSQL URL with its files under ``folder``.
 
         Raises:
-            InvalidArgument: an unknown URL scheme, or a database URL without a folder.
+            InvalidArgument: a file, an unknown URL scheme, or a database URL without a folder.
         """
         if "://" not in location:
             root = Path(location).expanduser().resolve()
+            if root.exists() and not root.is_dir():
+                raise InvalidArgument(f"{location!r} is a file: a store is a folder", field="store")
             return cls(f"sqlite:///{root / 'catalog.sqlite3'}", root, embedded=True)
         if not location.startswith(DATABASES[:2]):
             scheme = location.partition("://")[0]
@@ -46,6 +48,11 @@ class Layout:
             )
         database = location.replace("postgresql://", "postgresql+psycopg://", 1)
         return cls(database, Path(folder).expanduser().resolve(), embedded=False)
+
+    @property
+    def catalog(self) -> Path:
+        """The SQLite file of an embedded store."""
+        return self.folder / "catalog.sqlite3"
 
     @property
     def encoders(self) -> Path:

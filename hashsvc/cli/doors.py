@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hashsvc.cli.access import connect
@@ -55,9 +54,11 @@ def local_store(
     Raises:
         FailedPrecondition: there is no store at this place, and this verb makes none.
     """
+    from hashsvc.app.layout import Layout
+
     settings = Settings.read()
     location = store or settings.store
-    if not create and "://" not in location and not Path(location).expanduser().is_dir():
+    if not create and "://" not in location and not Layout.of(location).catalog.exists():
         raise FailedPrecondition(
             f"there is no store in {location!r}: name one with --store or HASHSVC_STORE, or make one with "
             "`hashsvc train`, `hashsvc collections create` or `hashsvc migrate`",

@@ -73,12 +73,15 @@ def test_bad_input_is_one_line_and_status_2(
 def test_a_store_that_does_not_exist_is_not_made_by_looking(hashsvc: Run) -> None:
     assert "no store in 'nowhere'" in hashsvc("collections", "list", "--store", "nowhere").error
     assert not Path("nowhere").exists()
+    Path("elsewhere").mkdir()
+    assert "no store in 'elsewhere'" in hashsvc("jobs", "list", "--store", "elsewhere").error
+    assert not list(Path("elsewhere").iterdir())
 
 
 def test_a_file_in_place_of_a_store(hashsvc: Run) -> None:
     Path("file").write_text("x")
-    assert "file" in hashsvc("migrate", "--store", "file").error
-    assert "'file'" in hashsvc("collections", "list", "--store", "file").error
+    assert "'file' is a file" in hashsvc("migrate", "--store", "file").error
+    assert "'file' is a file" in hashsvc("collections", "list", "--store", "file").error
 
 
 def test_store_and_server_exclude_each_other(hashsvc: Run, codes_store: Path) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "backup.json"
 FORMAT = 1
+COPIED_TOGETHER = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +70,18 @@ def backup(store: Store, folder: Path) -> Backup:
 
 def _copy_blobs(names: Iterable[str], source: Blobs, target: Blobs) -> int:
     count = 0
-    for name in names:
-        try:
-            target.put(source.get(name))
-        except NotFound:
-            raise Aborted(f"blob {name} was swept meanwhile: back up again into another folder") from None
-        count += 1
+    waiting = iter(names)
+    while batch := list(islice(waiting, COPIED_TOGETHER)):
+        target.put_all([_still_there(source, name) for name in batch])
+        count += len(batch)
     return count
+
+
+def _still_there(source: Blobs, name: str) -> bytes:
+    try:
+        return source.get(name)
+    except NotFound:
+        raise Aborted(f"blob {name} was swept meanwhile: back up again into another folder") from None
 
 
 def _copy_encoders(store: Store, target: Path) -> list[str]:

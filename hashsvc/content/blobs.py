@@ -1,27 +1,20 @@
-"""Blobs: bytes under the sha256 of themselves, two letters a folder."""
+"""Blobs: bytes under the sha256 of themselves. A few are files of their own, two letters a folder; many are a pack."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
-import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-import fsspec
-
-from hashsvc.errors import Corrupt, InvalidArgument, NotFound, ResourceExhausted, Unavailable
+from hashsvc.content.files import Files, translated
+from hashsvc.content.packs import Packs
+from hashsvc.errors import Corrupt, InvalidArgument, NotFound
 
 NAME = re.compile(r"[0-9a-f]{64}")
 GRACE_S = 3600.0
-THREADS = 16
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+PACK_LEAST = 16
+PACK_BYTES = 64 << 20
 
 
 class Blobs:
@@ -33,11 +26,8 @@ class Blobs:
     """
 
     def __init__(self, url: str, *, fsync: Callable[[int], None] = os.fsync) -> None:
-        filesystem, root = fsspec.core.url_to_fs(url)
-        self._files: Any = filesystem
-        self._root = str(root).rstrip("/")
-        self._local = "file" in _protocols(filesystem)
-        self._fsync = fsync
+        self._files = Files(url, fsync)
+        self._packs = Packs(self._files)
 
     def put(self, content: bytes) -> str:
         """Store bytes; durable on a local file system when this returns. The answer is their sha256 (hex).
@@ -47,39 +37,24 @@ class Blobs:
             Unavailable: the file system does not answer.
         """
         name = hashlib.sha256(content).hexdigest()
-        path = self._path(name)
-        with _translated(name):
+        path = _path(name)
+        with translated(name):
             if self._intact(path, content):
-                self._renew(path)
-            elif self._local:
-                self._write_local(Path(path), content)
+                self._files.renew(path)
             else:
-                self._files.makedirs(path.rpartition("/")[0], exist_ok=True)
-                self._files.pipe_file(path, content)
+                self._files.write(path, [content])
         return name
 
-    def put_all(self, contents: Sequence[bytes], *, threads: int = THREADS) -> list[str]:
-        """Store many; as :meth:`put`, but they wait for the disk together, and each folder is made durable once."""
-        with ThreadPoolExecutor(threads) as pool:
-            if not self._local:
-                return list(pool.map(self.put, contents))
-            with _translated("*"):
-                names = [hashlib.sha256(content).hexdigest() for content in contents]
-                paths = [Path(self._path(name)) for name in names]
-                for folder in {path.parent for path in paths}:
-                    self._make_folder(folder)
-                fresh = [path for path in pool.map(self._fill, paths, contents) if path is not None]
-                for _ in pool.map(self._sync_folder, {path.parent for path in fresh}):
-                    pass
-        return names
-
-    def _fill(self, path: Path, content: bytes) -> Path | None:
-        """Write one blob; None when it is in place. Its folder is not durable yet."""
-        if path.exists() and self._intact(str(path), content):
-            self._renew(str(path))
-            return None
-        self._write_file(path, content)
-        return path
+    def put_all(self, contents: Sequence[bytes]) -> list[str]:
+        """Store many; as :meth:`put`, but ``PACK_LEAST`` and more become packs: one wait for the disk each."""
+        digests = [hashlib.sha256(content).digest() for content in contents]
+        fresh = dict(zip(digests, contents, strict=True))
+        if len(fresh) < PACK_LEAST:
+            return [self.put(content) for content in contents]
+        with translated("*"):
+            for part in _parts(fresh):
+                self._packs.put(part)
+        return [digest.hex() for digest in digests]
 
     def get(self, name: str) -> bytes:
         """The bytes of a blob.
@@ -88,108 +63,105 @@ class Blobs:
             NotFound: no such blob.
             Corrupt: the bytes do not match their name.
         """
-        path = self._path(name)
-        with _translated(name):
-            content: bytes = self._files.cat_file(path)
-        if hashlib.sha256(content).hexdigest() != name:
-            raise Corrupt(f"blob {name} does not match its sha256 ({path}): restore it from a backup")
+        path, digest = _path(name), bytes.fromhex(name)
+        with translated(name):
+            content = self._packs.get(digest) if self._packs.holds(digest) else None
+            if content is None:
+                content = self._alone(path)
+            if content is None:
+                content = self._packs.get(digest)
+        damaged = content is not None and hashlib.sha256(content).digest() != digest
+        if damaged or (content is None and self._packs.holds(digest)):
+            raise Corrupt(f"blob {name} does not match its sha256 ({self._files.path(path)}): restore it from a backup")
+        if content is None:
+            raise NotFound(f"no blob {name}", reason="BLOB_MISSING")
         return content
 
     def delete(self, name: str) -> bool:
         """Delete a blob; whether it was there."""
-        path = self._path(name)
-        with _translated(name):
-            try:
-                self._files.rm_file(path)
-            except FileNotFoundError:
-                return False
-        return True
+        path, digest = _path(name), bytes.fromhex(name)
+        with translated(name):
+            found = self._files.delete(path)
+            for pack, digests in list(self._packs.digests()):
+                if digest in digests:
+                    self._packs.rewrite(pack, lambda one: one != digest)
+                    found = True
+        return found
 
     def names(self) -> Iterator[str]:
-        """Name of every blob."""
-        with _translated("*"):
-            for path in self._files.find(self._root) if self._files.exists(self._root) else []:
-                name = str(path).rpartition("/")[2]
-                if NAME.fullmatch(name):
+        """Name of every blob, each once."""
+        seen: set[bytes] = set()
+        with translated("*"):
+            for _, digests in self._packs.digests():
+                for digest in digests:
+                    if digest not in seen:
+                        seen.add(digest)
+                        yield digest.hex()
+            for name in self._alone_names():
+                if bytes.fromhex(name) not in seen:
                     yield name
 
     def sweep(self, referenced: Iterable[str], *, older_s: float = GRACE_S) -> int:
-        """Delete every blob that is not referenced; how many.
+        """Delete every blob that is not referenced; how many. A pack that holds one is written anew without it.
 
         Args:
             referenced: names (hex) of the blobs that stay.
             older_s: blobs younger than this stay: a write in flight puts its blobs before its commit.
         """
-        kept = set(referenced)
-        return sum(self.delete(name) for name in list(self.names()) if name not in kept and self._age(name) >= older_s)
+        kept = {bytes.fromhex(name) for name in referenced}
+        removed: set[bytes] = set()
+        with translated("*"):
+            for pack, digests in list(self._packs.digests()):
+                loose = [digest for digest in digests if digest not in kept]
+                if loose and self._files.age(pack) >= older_s:
+                    self._packs.rewrite(pack, kept.__contains__)
+                    removed.update(loose)
+            for name in list(self._alone_names()):
+                digest = bytes.fromhex(name)
+                if digest not in kept and self._files.age(_path(name)) >= older_s and self._files.delete(_path(name)):
+                    removed.add(digest)
+            self._clear(older_s)
+        return len(removed)
 
-    def _age(self, name: str) -> float:
-        with _translated(name):
-            try:
-                return time.time() - float(self._files.modified(self._path(name)).timestamp())
-            except NotImplementedError:
-                return float("inf")
+    def _clear(self, older_s: float) -> None:
+        """Delete what a writer left unfinished when it died."""
+        for path, _ in list(self._files.sizes()):
+            if path.rpartition("/")[2].startswith(".") and self._files.age(path) >= max(older_s, GRACE_S):
+                self._files.delete(path)
+
+    def _alone(self, path: str) -> bytes | None:
+        try:
+            return self._files.read(path)
+        except FileNotFoundError:
+            return None
+
+    def _alone_names(self) -> Iterator[str]:
+        """Names of the blobs that are files of their own."""
+        for path, _ in self._files.sizes():
+            name = path.rpartition("/")[2]
+            if NAME.fullmatch(name):
+                yield name
 
     def _intact(self, path: str, content: bytes) -> bool:
         """Whether the blob is in place and undamaged: reading it costs less than writing it durably again."""
-        return bool(self._files.exists(path)) and self._files.cat_file(path) == content
-
-    def _renew(self, path: str) -> None:
-        """A blob found in place counts as new: a sweep must not take it before the commit that needs it."""
-        if self._local:
-            os.utime(path)
-
-    def _path(self, name: str) -> str:
-        if not NAME.fullmatch(name):
-            raise InvalidArgument(f"{name!r} is no blob name: 64 hexadecimal digits", field="content_hash")
-        return f"{self._root}/{name[:2]}/{name}"
-
-    def _write_local(self, path: Path, content: bytes) -> None:
-        self._make_folder(path.parent)
-        self._write_file(path, content)
-        self._sync_folder(path.parent)
-
-    def _write_file(self, path: Path, content: bytes) -> None:
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-        try:
-            with temporary.open("wb") as file:
-                file.write(content)
-                file.flush()
-                self._fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
-
-    def _make_folder(self, folder: Path) -> None:
-        missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        for made in missing:
-            self._sync_folder(made.parent)
-
-    def _sync_folder(self, folder: Path) -> None:
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            self._fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        return self._files.exists(path) and self._files.read(path) == content
 
 
-def _protocols(filesystem: Any) -> tuple[str, ...]:
-    protocol = filesystem.protocol
-    return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+def _path(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise InvalidArgument(f"{name!r} is no blob name: 64 hexadecimal digits", field="content_hash")
+    return f"{name[:2]}/{name}"
 
 
-@contextmanager
-def _translated(name: str) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise NotFound(f"no blob {name}", reason="BLOB_MISSING") from error
-    except OSError as error:
-        if error.errno in FULL:
-            raise ResourceExhausted(
-                f"no room for blob {name} ({error.strerror}): make room and retry", reason="DISK_FULL", retry_after=1.0
-            ) from error
-        raise Unavailable(f"the blob folder does not answer ({error}): retry", retry_after=1.0) from error
+def _parts(blobs: Mapping[bytes, bytes]) -> Iterator[dict[bytes, bytes]]:
+    """The blobs in parts of about ``PACK_BYTES``."""
+    part: dict[bytes, bytes] = {}
+    size = 0
+    for digest, content in blobs.items():
+        if part and size + len(content) > PACK_BYTES:
+            yield part
+            part, size = {}, 0
+        part[digest] = content
+        size += len(content)
+    if part:
+        yield part

@@ -40,7 +40,7 @@ def cluster() -> Iterator[Any]:
     ray.init(address=nodes.address, runtime_env={"env_vars": {"PYTHONPATH": path}}, log_to_driver=False)
     yield nodes, more
     ray.shutdown()  # type: ignore[no-untyped-call]
-    nodes.shutdown()
+    nodes.shutdown()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture

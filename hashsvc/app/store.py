@@ -239,6 +239,7 @@ class Store:
         *,
         k: int = 10,
         filter: Node | None = None,
+        keys: bool = True,
         metadata: bool = True,
         rerank: Rerank | None = None,
     ) -> list[Answer]:
@@ -250,7 +251,7 @@ class Store:
         if rerank is not None:
             check_candidates(k, rerank, self.limits.max_k)
         searcher = self._searcher(collection)
-        return searcher.search(queries, k=k, filter=filter, metadata=metadata, rerank=rerank)
+        return searcher.search(queries, k=k, filter=filter, keys=keys, metadata=metadata, rerank=rerank)
 
     def within(
         self, collection: str, query: Query, *, radius: int, filter: Node | None = None, metadata: bool = True

@@ -230,11 +230,12 @@ class Client:
         *,
         k: int = 10,
         filter: Node | None = None,
+        keys: bool = True,
         metadata: bool = True,
         rerank: Rerank | None = None,
     ) -> list[Answer]:
         """See :meth:`Service.search`."""
-        request = requests.search(collection, queries, k, filter, metadata=metadata, rerank=rerank)
+        request = requests.search(collection, queries, k, filter, keys=keys, metadata=metadata, rerank=rerank)
         return read_answers(self._call(self._search.Search, request))
 
     def neighbours(

@@ -118,6 +118,7 @@ def search(
     k: int,
     filter: Node | None,
     *,
+    keys: bool = True,
     metadata: bool,
     rerank: Rerank | None = None,
 ) -> search_pb2.SearchRequest:
@@ -127,7 +128,7 @@ def search(
         queries=[write_query(query, f"queries[{i}]") for i, query in enumerate(queries)],
         k=_unsigned(k, "k"),
         filter=write_filter(filter),
-        read_mask=None if metadata else WITHOUT_METADATA,
+        read_mask=None if metadata else WITHOUT_METADATA if keys else ONLY_NUMBERS,
         rerank=write_rerank(rerank) if rerank else None,
     )
 

@@ -80,7 +80,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class StoredItem:
-    """One item as the catalog holds it. ``sequence`` is the commit order of its last write."""
+    """One item as the catalog holds it. ``sequence`` is the commit order of its last write.
+
+    ``memo`` is for those who make something of an item again and again: it goes when the item goes.
+    """
 
     id: int
     key: str
@@ -90,6 +93,7 @@ class StoredItem:
     sequence: int
     reference: str | None = None
     features: bytes | None = None
+    memo: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)
 
 
 class Outcome(StrEnum):

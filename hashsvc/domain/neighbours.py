@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from hashsvc.domain.metadata import Metadata
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from hashsvc.domain.items import StoredItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,53 @@ class Match:
     score: float | None = None
 
 
+class Columns(Sequence[Match]):
+    """Matches as columns: one becomes an object only where somebody looks at it, which a server never does.
+
+    Args:
+        ids: of the matches.
+        distances: of the matches, integer Hamming distances.
+        items: the stored items; None where only numbers were asked for, and every key is "" then.
+        metadata: whether matches carry their metadata.
+    """
+
+    __slots__ = ("distances", "ids", "items", "metadata")
+
+    def __init__(
+        self, ids: list[int], distances: list[int], items: list[StoredItem] | None, *, metadata: bool = True
+    ) -> None:
+        self.ids = ids
+        self.distances = distances
+        self.items = items
+        self.metadata = metadata
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, place: int) -> Match: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Columns: ...
+
+    def __getitem__(self, place: int | slice) -> Match | Columns:
+        if isinstance(place, slice):
+            items = None if self.items is None else self.items[place]
+            return Columns(self.ids[place], self.distances[place], items, metadata=self.metadata)
+        if self.items is None:
+            return Match("", self.ids[place], self.distances[place], {})
+        item = self.items[place]
+        return Match(item.key, self.ids[place], self.distances[place], item.metadata if self.metadata else {})
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Columns({list(self)!r})"
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """The matches of one query.
@@ -71,7 +120,7 @@ class Answer:
         total: matches found before any limit (within), else ``len(matches)``.
     """
 
-    matches: tuple[Match, ...]
+    matches: Sequence[Match]
     watermark: int
     exact: bool
     complete: bool

@@ -105,12 +105,14 @@ class Service(Protocol):
         *,
         k: int = 10,
         filter: Node | None = None,
+        keys: bool = True,
         metadata: bool = True,
         rerank: Rerank | None = None,
     ) -> list[Answer]:
         """The k nearest items of each query, in order of (distance, id).
 
-        With ``rerank`` the nearest ``k * rerank.oversampling`` items are ranked by (score, id) instead.
+        Without ``keys`` and ``metadata`` matches are ids and distances alone, which costs least. With ``rerank`` the
+        nearest ``k * rerank.oversampling`` items are ranked by (score, id) instead.
         """
         ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from hashsvc.domain.filters import Node, check_filter
 from hashsvc.domain.items import check_key
 from hashsvc.domain.kinds import ContentMode
-from hashsvc.domain.neighbours import Answer, Match, Neighbours
+from hashsvc.domain.neighbours import Answer, Columns, Neighbours
 from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery, Query, RankBy, Rerank
 from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, NotFound
 from hashsvc.search.reranking import ByContent, ByStored, Finer
@@ -56,6 +57,7 @@ class Searcher:
         *,
         k: int,
         filter: Node | None = None,
+        keys: bool = True,
         metadata: bool = True,
         rerank: Rerank | None = None,
     ) -> list[Answer]:
@@ -65,6 +67,7 @@ class Searcher:
             queries: see :data:`hashsvc.domain.queries.Query`.
             k: matches for each.
             filter: only items that pass it.
+            keys: whether matches carry their keys; without keys and metadata no row is looked at.
             metadata: whether matches carry their metadata.
             rerank: put more candidates in order of a finer distance; None for Hamming order.
 
@@ -74,15 +77,12 @@ class Searcher:
         """
         finer = self._finer(queries, rerank.by) if rerank else None
         codes, own = self._codes(queries)
-        spare = int((own != NOT_STORED).any())
+        spare = int(any(number != NOT_STORED for number in own))
         wanted = k * (rerank.oversampling if rerank else 1) + spare
-        found, items, view = self._settled(filter, lambda view, ids: view.search(codes, wanted, ids))
-        answers = []
-        for query in range(len(queries)):
-            kept = self._without(found, query, own[query], wanted if finer else k)
-            answer = self._answer(kept, found, items, view, metadata=metadata)
-            answers.append(_reranked(answer, finer, query, items, k) if finer else answer)
-        return answers
+        rows = keys or metadata or finer is not None
+        found = self._settled(filter, lambda view, ids: view.search(codes, wanted, ids), rows=rows)
+        answers = found.answers(own, wanted if finer else k, metadata=metadata)
+        return [_reranked(answer, finer, i, found.items, k) for i, answer in enumerate(answers)] if finer else answers
 
     def within(self, query: Query, *, radius: int, filter: Node | None = None, metadata: bool = True) -> Answer:
         """Every item at distance <= radius of one query; raises as :meth:`search` does."""
@@ -93,14 +93,18 @@ class Searcher:
         except HashsvcError as error:
             error.field = (error.field or "queries[0]").replace("queries[0]", "query")
             raise
-        found, items, view = self._settled(filter, lambda view, ids: view.within(codes, radius, ids))
-        kept = self._without(found, 0, own[0], len(found.ids))
-        return self._answer(kept, found, items, view, metadata=metadata)
+        found = self._settled(filter, lambda view, ids: view.within(codes, radius, ids))
+        [answer] = found.answers(own, None, metadata=metadata)
+        return answer
 
-    def _codes(self, queries: Sequence[Query]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    def _codes(self, queries: Sequence[Query]) -> tuple[NDArray[np.uint8], list[int]]:
         """Codes ``uint8[m, bits/8]`` and the id of the stored item a query names (NOT_STORED for the others)."""
-        codes = np.zeros((len(queries), self.collection.bits // 8), np.uint8)
-        own = np.full(len(queries), NOT_STORED, np.int64)
+        own = [NOT_STORED] * len(queries)
+        wanted = self.collection.bits // 8
+        ready = [query.code for query in queries if isinstance(query, CodeQuery) and len(query.code) == wanted]
+        if len(ready) == len(queries):
+            return np.frombuffer(b"".join(ready), np.uint8).reshape(-1, wanted), own
+        codes = np.zeros((len(queries), wanted), np.uint8)
         contents = [i for i, query in enumerate(queries) if isinstance(query, ContentQuery)]
         if contents:
             codes[contents] = self._encoded({i: queries[i] for i in contents})  # type: ignore[misc]
@@ -181,8 +185,8 @@ class Searcher:
         return [held[key] for key in keyed.values()]
 
     def _settled(
-        self, filter: Node | None, ask: Callable[[View, NDArray[np.int64] | None], Neighbours]
-    ) -> tuple[Neighbours, dict[int, StoredItem], View]:
+        self, filter: Node | None, ask: Callable[[View, NDArray[np.int64] | None], Neighbours], *, rows: bool = True
+    ) -> Found:
         """Neighbours whose rows all exist: an item deleted between the view and the SQL query asks for a newer view."""
         if filter is not None:
             check_filter(filter)
@@ -190,46 +194,67 @@ class Searcher:
             view = self.newer() if attempt else self.view()
             allowed = None if filter is None else self.catalog.items.ids(self.collection, filter)
             found = ask(view, allowed)
-            ids = list(set(found.ids.tolist()))
+            if not rows:
+                return Found(self.collection, view.watermark, found, None)
+            ids = found.ids.tolist()
+            ids = ids if len(found) == 1 else list(set(ids))
             # A filter is answered by SQL as it is now, and rows in memory may be older.
             items = self.rows(ids) if filter is None else self.catalog.items.by_ids(self.collection, ids)
             if len(items) == len(ids):
                 break
-        return found, items, view
+        return Found(self.collection, view.watermark, found, items)
 
-    def _without(
-        self, found: Neighbours, query: int, own: np.int64, k: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        ids, distances = found[query]
-        keep = ids != own
-        return ids[keep][:k], distances[keep][:k]
 
-    def _answer(
-        self,
-        kept: tuple[NDArray[np.int64], NDArray[np.int32]],
-        found: Neighbours,
-        items: dict[int, StoredItem],
-        view: View,
-        *,
-        metadata: bool,
-    ) -> Answer:
-        matches = tuple(
-            Match(items[number].key, number, distance, items[number].metadata if metadata else {})
-            for number, distance in zip(kept[0].tolist(), kept[1].tolist(), strict=True)
-            if number in items
-        )
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Neighbours with the stored items they name.
+
+    Args:
+        items: by id, those that exist; None where nobody asked for them.
+    """
+
+    collection: Collection
+    watermark: int
+    neighbours: Neighbours
+    items: dict[int, StoredItem] | None
+
+    def answers(self, own: Sequence[int], k: int | None, *, metadata: bool) -> list[Answer]:
+        """The first k matches of each query (all for None), the item with the query's ``own`` id left out."""
+        ids, distances = self.neighbours.ids.tolist(), self.neighbours.distances.tolist()
+        ends = self.neighbours.offsets.tolist()
+        return [
+            self._answer(*_without(ids[start:stop], distances[start:stop], number, k), metadata=metadata)
+            for start, stop, number in zip(ends, ends[1:], own, strict=False)
+        ]
+
+    def _answer(self, ids: list[int], distances: list[int], *, metadata: bool) -> Answer:
+        items, whole = None, True
+        if self.items is not None:
+            items = [item for number in ids if (item := self.items.get(number)) is not None]
+            if len(items) < len(ids):
+                whole = False
+                kept = [number in self.items for number in ids]
+                ids, distances = list(compress(ids, kept)), list(compress(distances, kept))
         return Answer(
-            matches=matches,
-            watermark=view.watermark,
-            exact=found.exact,
-            complete=found.complete and len(matches) == len(kept[0]),
-            encoder=self.collection.encoder or "",
-            total=len(matches),
+            Columns(ids, distances, items, metadata=metadata),
+            self.watermark,
+            self.neighbours.exact,
+            self.neighbours.complete and whole,
+            self.collection.encoder or "",
+            len(ids),
         )
 
 
-def _reranked(answer: Answer, finer: Finer, query: int, items: dict[int, StoredItem], k: int) -> Answer:
+def _without(ids: list[int], distances: list[int], own: int, k: int | None) -> tuple[list[int], list[int]]:
+    if own != NOT_STORED and own in ids:
+        place = ids.index(own)
+        ids, distances = ids[:place] + ids[place + 1 :], distances[:place] + distances[place + 1 :]
+    return (ids, distances) if k is None else (ids[:k], distances[:k])
+
+
+def _reranked(answer: Answer, finer: Finer, query: int, items: dict[int, StoredItem] | None, k: int) -> Answer:
     """The k best of the candidates by (finer distance, id); exact only among the candidates."""
+    assert items is not None
     scores = finer.scores(query, [items[match.id] for match in answer.matches]).tolist()
     ranked = sorted(zip(scores, answer.matches, strict=True), key=lambda pair: (pair[0], pair[1].id))
     best = tuple(replace(match, score=score) for score, match in ranked[:k])

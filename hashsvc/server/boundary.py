@@ -17,7 +17,8 @@ from google.protobuf.message import DecodeError, EncodeError
 from google.rpc import code_pb2
 from grpc_status import rpc_status
 
-from hashsvc.errors import DeadlineExceeded, HashsvcError, Internal, InvalidArgument, ResourceExhausted, Unavailable
+from hashsvc.errors import HashsvcError, Internal, InvalidArgument, ResourceExhausted, Unavailable
+from hashsvc.server.alive import check_alive
 from hashsvc.server.methods import RULES, Lane
 from hashsvc.wire.errors import write_status
 
@@ -99,7 +100,7 @@ class Boundary(grpc.ServerInterceptor):
 
     def _serialize(self, serialize: Callable[[Any], bytes], answer: Any) -> bytes:
         try:
-            message = serialize(answer)
+            message = answer if isinstance(answer, bytes) else serialize(answer)
         except (EncodeError, ValueError) as error:
             raise ResourceExhausted(f"the answer is too large for one message: ask for less ({error})") from None
         if len(message) > self._max_answer:
@@ -166,7 +167,7 @@ class _Call:
 
     def _taken(self, request: bytes, context: grpc.ServicerContext) -> Any:
         """The message of the only request, if it came in time and is allowed."""
-        _check_time(context)
+        check_alive(context)
         return self._checked(self._guard.admit(self._rule, context), request)
 
     def _checked(self, caller: Caller, request: bytes) -> Any:
@@ -199,11 +200,6 @@ def _parse(parse: Callable[[bytes], Any], request: bytes) -> Any:
         return parse(request)
     except DecodeError:
         raise InvalidArgument("the request is no well-formed message of its type", reason="MALFORMED") from None
-
-
-def _check_time(context: grpc.ServicerContext) -> None:
-    if context.time_remaining() <= 0:
-        raise DeadlineExceeded("the deadline passed while the call waited for its turn")
 
 
 def _request_id(context: grpc.ServicerContext) -> str:

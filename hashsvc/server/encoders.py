@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hashsvc.domain.encoders import parse_label
 from hashsvc.errors import InvalidArgument
+from hashsvc.server.alive import check_alive
 from hashsvc.server.requests import page_of, page_size_of
 from hashsvc.v1 import encoders_pb2, encoders_pb2_grpc, encoding_pb2, encoding_pb2_grpc
 from hashsvc.wire.content import read_content
 from hashsvc.wire.encoders import write_encoder
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import grpc
 
     from hashsvc.domain.kinds import Kind
     from hashsvc.domain.service import Service
+    from hashsvc.server.gathering import Gathering
     from hashsvc.settings import Limits
     from hashsvc.v1 import types_pb2
 
@@ -44,8 +49,9 @@ class EncodersServicer(encoders_pb2_grpc.EncodersServicer):
 class EncodingServicer(encoding_pb2_grpc.EncodingServicer):
     """Translates; the store decides."""
 
-    def __init__(self, store: Service) -> None:
+    def __init__(self, store: Service, together: Gathering) -> None:
         self._store = store
+        self._together = together
 
     def Encode(self, request: encoding_pb2.EncodeRequest, context: grpc.ServicerContext) -> encoding_pb2.EncodeResponse:
         parse_label(request.encoder)
@@ -53,8 +59,15 @@ class EncodingServicer(encoding_pb2_grpc.EncodingServicer):
         contents = [
             _content_for(version.spec.kind, content, f"contents[{i}]") for i, content in enumerate(request.contents)
         ]
-        codes = self._store.encode(version.label, contents)
-        return encoding_pb2.EncodeResponse(codes=codes.tobytes(), bits=version.spec.bits, encoder=version.label)
+        encode = partial(self._codes, version.label)
+        if contents:
+            codes = self._together.answer(("encode", version.label), contents, encode, partial(check_alive, context))
+        else:
+            codes = encode(contents)
+        return encoding_pb2.EncodeResponse(codes=b"".join(codes), bits=version.spec.bits, encoder=version.label)
+
+    def _codes(self, label: str, contents: Sequence[bytes]) -> list[bytes]:
+        return [code.tobytes() for code in self._store.encode(label, contents)]
 
 
 def _content_for(wanted: Kind, message: types_pb2.Content, field: str) -> bytes:

@@ -60,6 +60,11 @@ class Pool(ThreadPoolExecutor):
         return self._held
 
     @property
+    def running(self) -> int:
+        """Calls that have a thread."""
+        return min(self._held, self.size.threads)
+
+    @property
     def full(self) -> bool:
         """Whether one more call would have to be refused: no place to wait, or too long to wait there."""
         if self._held < self.size.threads:

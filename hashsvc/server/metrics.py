@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hashsvc.server.methods import Lane
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+QUESTIONS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -37,6 +38,8 @@ class Metrics:
         self._refused: dict[str, int] = defaultdict(int)
         self._buckets: dict[str, list[int]] = defaultdict(lambda: [0] * (len(SECONDS) + 1))
         self._sums: dict[str, float] = defaultdict(float)
+        self._batches = [0] * (len(QUESTIONS) + 1)
+        self._questions = 0
 
     def ended(self, method: str, code: str, seconds: float) -> None:
         """A call ended with a canonical code after so many seconds of work; its time in the queue is not counted."""
@@ -44,6 +47,12 @@ class Metrics:
             self._calls[method, code] += 1
             self._buckets[method][bisect_left(SECONDS, seconds)] += 1
             self._sums[method] += seconds
+
+    def gathered(self, questions: int) -> None:
+        """A batch of so many questions was answered."""
+        with self._guard:
+            self._batches[bisect_left(QUESTIONS, questions)] += 1
+            self._questions += questions
 
     def refused(self, lane: str) -> None:
         """A call found its lane full."""
@@ -53,7 +62,7 @@ class Metrics:
     def text(self) -> str:
         """Everything, in the Prometheus text format."""
         with self._guard:
-            lines = [*self._call_lines(), *self._latency_lines(), *self._refusal_lines()]
+            lines = [*self._call_lines(), *self._latency_lines(), *self._refusal_lines(), *self._batch_lines()]
         return "\n".join([*lines, *self._lane_lines(), *self._collection_lines(), ""])
 
     def _call_lines(self) -> Iterator[str]:
@@ -76,10 +85,19 @@ class Metrics:
         for lane, count in sorted(self._refused.items()):
             yield f'hashsvc_refused_total{{lane="{lane}"}} {count}'
 
+    def _batch_lines(self) -> Iterator[str]:
+        yield from _head("hashsvc_batch_questions", "histogram", "Queries and contents answered together.")
+        total = 0
+        for bound, count in zip((*QUESTIONS, "+Inf"), self._batches, strict=True):
+            total += count
+            yield f'hashsvc_batch_questions_bucket{{le="{bound}"}} {total}'
+        yield f"hashsvc_batch_questions_sum {self._questions}"
+        yield f"hashsvc_batch_questions_count {total}"
+
     def _lane_lines(self) -> Iterator[str]:
         yield from _head("hashsvc_lane_calls", "gauge", "Calls of a lane, running or waiting.")
         for lane, pool in self._pools.items():
-            running = min(pool.held, pool.size.threads)
+            running = pool.running
             yield f'hashsvc_lane_calls{{lane="{lane}",state="running"}} {running}'
             yield f'hashsvc_lane_calls{{lane="{lane}",state="waiting"}} {pool.held - running}'
 

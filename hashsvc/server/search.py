@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from hashsvc.errors import HashsvcError, InvalidArgument
+from hashsvc.server.alive import check_alive
 from hashsvc.server.requests import collection_named, filter_of, mask_of
 from hashsvc.v1 import search_pb2, search_pb2_grpc
-from hashsvc.wire.answers import write_answers, write_matches
+from hashsvc.wire.answers import pack_answers, pack_within
 from hashsvc.wire.errors import write_error
 from hashsvc.wire.queries import read_query, read_rerank
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from hashsvc.domain.neighbours import Match
     from hashsvc.domain.service import Service
+    from hashsvc.server.gathering import Gathering
 
 COLUMNS = ("ids", "distances", "keys", "metadata")
 PIECE_MATCHES = 2_000
@@ -27,21 +30,23 @@ PIECE_BYTES = 2**20
 class SearchServicer(search_pb2_grpc.SearchServicer):
     """Translates; the store decides."""
 
-    def __init__(self, store: Service) -> None:
+    def __init__(self, store: Service, together: Gathering) -> None:
         self._store = store
+        self._together = together
 
-    def Search(self, request: search_pb2.SearchRequest, context: grpc.ServicerContext) -> search_pb2.SearchResponse:
+    def Search(self, request: search_pb2.SearchRequest, context: grpc.ServicerContext) -> Any:
+        """The answer comes packed: see :mod:`hashsvc.wire.answers`."""
         name = collection_named(request.collection)
-        metadata = _wants_metadata(request)
-        answers = self._store.search(
-            name,
-            [read_query(query, f"queries[{i}]") for i, query in enumerate(request.queries)],
-            k=request.k,
-            filter=filter_of(request),
-            metadata=metadata,
-            rerank=read_rerank(request.rerank) if request.HasField("rerank") else None,
-        )
-        return write_answers(answers, metadata=metadata)
+        keys, metadata = _columns(request)
+        queries = [read_query(query, f"queries[{i}]") for i, query in enumerate(request.queries)]
+        ask = partial(self._store.search, name, k=request.k, keys=keys, metadata=metadata)
+        if queries and not (request.HasField("filter") or request.HasField("rerank")):
+            asked = (name, request.k, keys, metadata)
+            answers = self._together.answer(asked, queries, ask, partial(check_alive, context))
+        else:
+            rerank = read_rerank(request.rerank) if request.HasField("rerank") else None
+            answers = ask(queries, filter=filter_of(request), rerank=rerank)
+        return pack_answers(answers, keys=keys, metadata=metadata)
 
     def SearchStream(
         self, requests: Iterator[search_pb2.SearchStreamRequest], context: grpc.ServicerContext
@@ -49,18 +54,16 @@ class SearchServicer(search_pb2_grpc.SearchServicer):
         for request in requests:
             response = search_pb2.SearchStreamResponse(tag=request.tag)
             try:
-                response.answer.CopyFrom(self.Search(request.search, context))
+                response.answer.MergeFromString(self.Search(request.search, context))
             except HashsvcError as error:
                 write_error(response.error, error)
             yield response
 
-    def Within(
-        self, request: search_pb2.WithinRequest, context: grpc.ServicerContext
-    ) -> Iterator[search_pb2.WithinResponse]:
+    def Within(self, request: search_pb2.WithinRequest, context: grpc.ServicerContext) -> Iterator[Any]:
         name = collection_named(request.collection)
         if not request.HasField("radius"):
             raise InvalidArgument("radius is not set: say the largest distance, 0 for equal codes", field="radius")
-        metadata = _wants_metadata(request)
+        keys, metadata = _columns(request)
         answer = self._store.within(
             name,
             read_query(request.query, "query"),
@@ -78,20 +81,23 @@ class SearchServicer(search_pb2_grpc.SearchServicer):
             )
         )
         for start in range(0, len(answer.matches), PIECE_MATCHES):
-            yield from _pieces(answer.matches[start : start + PIECE_MATCHES], metadata=metadata)
+            yield from _pieces(answer.matches[start : start + PIECE_MATCHES], keys=keys, metadata=metadata)
 
 
-def _wants_metadata(request: search_pb2.SearchRequest | search_pb2.WithinRequest) -> bool:
-    return not request.HasField("read_mask") or "metadata" in mask_of(request.read_mask, COLUMNS, "read_mask")
+def _columns(request: search_pb2.SearchRequest | search_pb2.WithinRequest) -> tuple[bool, bool]:
+    """Whether keys and metadata are asked for; metadata never comes without keys."""
+    if not request.HasField("read_mask"):
+        return True, True
+    asked = mask_of(request.read_mask, COLUMNS, "read_mask")
+    return bool(asked & {"keys", "metadata"}), "metadata" in asked
 
 
-def _pieces(matches: Sequence[Match], *, metadata: bool) -> Iterator[search_pb2.WithinResponse]:
+def _pieces(matches: Sequence[Match], *, keys: bool, metadata: bool) -> Iterator[bytes]:
     """The matches in one message, or in several where metadata is long."""
-    message = search_pb2.WithinResponse()
-    write_matches(message.matches, matches, metadata=metadata)
-    if message.ByteSize() <= PIECE_BYTES or len(matches) == 1:
-        yield message
+    packed = pack_within(matches, keys=keys, metadata=metadata)
+    if len(packed) <= PIECE_BYTES or len(matches) == 1:
+        yield packed
         return
     half = len(matches) // 2
-    yield from _pieces(matches[:half], metadata=metadata)
-    yield from _pieces(matches[half:], metadata=metadata)
+    yield from _pieces(matches[:half], keys=keys, metadata=metadata)
+    yield from _pieces(matches[half:], keys=keys, metadata=metadata)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from hashsvc.errors import FailedPrecondition, InvalidArgument, Unavailable
 from hashsvc.server.boundary import Boundary
 from hashsvc.server.collections import CollectionsServicer
 from hashsvc.server.encoders import EncodersServicer, EncodingServicer
+from hashsvc.server.gathering import Gathering
 from hashsvc.server.guard import Guard
 from hashsvc.server.items import ItemsServicer
 from hashsvc.server.jobs import JobsServicer
@@ -42,6 +44,7 @@ SERVICES = tuple(f"hashsvc.v1.{name}" for name in ("Collections", "Items", "Sear
 NOTICE_SECONDS = 1.0
 LAST_WORDS_SECONDS = 0.25
 GRACE_SECONDS = 10.0
+MOST_TOGETHER = 64
 LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
 
 
@@ -118,11 +121,13 @@ class Server:
         self._drained = threading.Event()
 
     def _add_services(self, store: Service, limits: Limits) -> None:
-        server = self._server
+        server, search = self._server, self._pools[Lane.SEARCH]
+        most = min(MOST_TOGETHER, limits.max_queries, limits.max_items)
+        together = Gathering(cores(), most, lambda: search.running, self.metrics.gathered)
         collections_pb2_grpc.add_CollectionsServicer_to_server(CollectionsServicer(store, limits), server)
         items_pb2_grpc.add_ItemsServicer_to_server(ItemsServicer(store, limits), server)
-        search_pb2_grpc.add_SearchServicer_to_server(SearchServicer(store), server)
-        encoding_pb2_grpc.add_EncodingServicer_to_server(EncodingServicer(store), server)
+        search_pb2_grpc.add_SearchServicer_to_server(SearchServicer(store, together), server)
+        encoding_pb2_grpc.add_EncodingServicer_to_server(EncodingServicer(store, together), server)
         encoders_pb2_grpc.add_EncodersServicer_to_server(EncodersServicer(store, limits), server)
         jobs_pb2_grpc.add_JobsServicer_to_server(JobsServicer(store, limits), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
@@ -164,6 +169,11 @@ class Server:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.drain(notice=0.0)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _host_of(listen: str) -> str:

@@ -252,6 +252,7 @@ class MemoryStore:
         *,
         k: int = 10,
         filter: Node | None = None,
+        keys: bool = True,
         metadata: bool = True,
         rerank: Rerank | None = None,
     ) -> list[Answer]:

@@ -16,6 +16,10 @@ NAMES = (
     "merge.built",
     "ingest.encoded",
     "ingest.unit_done",
+    "dedup.list",
+    "dedup.sketch",
+    "dedup.decide",
+    "dedup.settle",
 )
 
 _armed: dict[str, Callable[[], None]] = {}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from hashsvc import ingest
 from hashsvc.app import bulk, work
+from hashsvc.app.dedup import DedupVerbs
 from hashsvc.app.encoding import LoadedEncoders
 from hashsvc.app.following import SNAPSHOT_CHANGES
 from hashsvc.app.items import Items
@@ -102,6 +103,7 @@ class Store:
             self.catalog, self.blobs, self.loaded, layout.snapshots, cached_rows=settings.cached_rows, eager=eager
         )
         self._items = Items(self.catalog, self.blobs, self.loaded, settings.limits, self._applied)
+        self.dedup = DedupVerbs(self, self._changed)
 
     @property
     def limits(self) -> Limits:
@@ -225,6 +227,11 @@ class Store:
     def writing_encoder(self, collection: Collection) -> Encoder | None:
         """See :meth:`Items.writing_encoder`."""
         return self._items.writing_encoder(collection)
+
+    def _changed(self, collection: Collection) -> None:
+        """Bring what the catalog holds by now into the live index."""
+        if self.role == "owner":
+            self._live.follower(collection).catch_up()
 
     def _applied(self, collection: Collection, commit: Commit, codes: Sequence[bytes]) -> None:
         if self.role == "owner":

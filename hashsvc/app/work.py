@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hashsvc import ingest
+from hashsvc.app import dedup
 from hashsvc.app.bulk import bench_of
 from hashsvc.codes import check_bits
+from hashsvc.dedup.spec import DedupSpec
 from hashsvc.domain.encoders import check_name
 from hashsvc.domain.items import Item
 from hashsvc.domain.jobs import DeadLetter, Job, JobKind
@@ -106,6 +108,8 @@ def create(store: Store, kind: JobKind, spec: Mapping[str, Any], *, request_id: 
     if kind is JobKind.TRAIN:
         _check_roots(TrainSpec.of(spec).sources, store.settings.roots)
         return store.catalog.jobs.create(kind, "", spec, request_id)
+    if kind is JobKind.DEDUP:
+        return dedup.plan(store, DedupSpec.of(spec), request_id=request_id)
     raise InvalidArgument(f"no job of kind {kind} can be created here", field="kind")
 
 
@@ -128,7 +132,11 @@ def _check_roots(sources: Sequence[str], roots: Sequence[str]) -> None:
 
 def flows(store: Store) -> dict[JobKind, Flow]:
     """How each kind of job is run over a store."""
-    return {JobKind.INGEST: partial(_run_ingest, store), JobKind.TRAIN: partial(_run_train, store)}
+    return {
+        JobKind.INGEST: partial(_run_ingest, store),
+        JobKind.TRAIN: partial(_run_train, store),
+        JobKind.DEDUP: partial(dedup.work, store),
+    }
 
 
 def _run_ingest(store: Store, job: Job, lease: Lease) -> Mapping[str, Any]:

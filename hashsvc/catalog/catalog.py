@@ -9,6 +9,8 @@ from typing import Any
 from hashsvc.catalog import requests
 from hashsvc.catalog.collections import Collections
 from hashsvc.catalog.database import Database
+from hashsvc.catalog.dedup import Dedup
+from hashsvc.catalog.dedupapply import Ledger
 from hashsvc.catalog.dump import dump, load
 from hashsvc.catalog.encoders import Encoders
 from hashsvc.catalog.grouping import Writers
@@ -29,6 +31,8 @@ class Catalog:
         self.encoders = Encoders(database)
         self.items = Items(database, Writers(database))
         self.jobs = Jobs(database)
+        self.dedup = Dedup(database)
+        self.ledger = Ledger(database)
         self.owners = Owners(database)
 
     def forget_requests(self, older: timedelta = KEEP_REQUESTS) -> int:

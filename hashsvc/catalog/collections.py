@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from hashsvc.catalog.attributes import rebuild
-from hashsvc.catalog.tables import attributes, collections, displaced, items, requests, tombstones
+from hashsvc.catalog.tables import (
+    attributes,
+    collections,
+    dedup_decisions,
+    dedup_marks,
+    dedup_misses,
+    dedup_removed,
+    dedup_runs,
+    displaced,
+    items,
+    requests,
+    tombstones,
+)
 from hashsvc.domain.collections import Collection
 from hashsvc.domain.encoders import NAME, check_name
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
@@ -86,7 +98,16 @@ class Collections:
             number = locked(connection, _one(connection, name).id).id
             for table in (items, attributes, tombstones, displaced, requests):
                 connection.execute(delete(table).where(table.c.collection == number))
+            _forget_dedup(connection, number)
             connection.execute(delete(collections).where(collections.c.id == number))
+
+
+def _forget_dedup(connection: Connection, number: int) -> None:
+    mine = select(dedup_runs.c.job).where(dedup_runs.c.collection == number)
+    for table in (dedup_decisions, dedup_misses):
+        connection.execute(delete(table).where(table.c.job.in_(mine)))
+    for table in (dedup_removed, dedup_runs, dedup_marks):
+        connection.execute(delete(table).where(table.c.collection == number))
 
 
 def every(connection: Connection) -> list[Collection]:

@@ -19,9 +19,8 @@ from sqlalchemy import Column, Connection, LargeBinary, Table, func, insert, sel
 from hashsvc.catalog.bulk import store_attributes, store_items
 from hashsvc.catalog.collections import every
 from hashsvc.catalog.database import POSTGRESQL
-from hashsvc.catalog.log import digest
-from hashsvc.catalog.tables import HEAD, Moment, attributes, collections, items, jobs, metadata, owners, units
-from hashsvc.domain.kinds import ContentMode
+from hashsvc.catalog.log import digest, kept_hashes
+from hashsvc.catalog.tables import HEAD, Moment, attributes, dedup_removed, items, jobs, metadata, owners, units
 from hashsvc.errors import Corrupt, FailedPrecondition
 
 if TYPE_CHECKING:
@@ -92,10 +91,9 @@ def _write(connection: Connection, table: Table, path: Path) -> dict[str, Any]:
 
 
 def _write_names(connection: Connection, path: Path) -> None:
-    kept = collections.c.content == str(ContentMode.BYTES)
-    query = select(items.c.content_hash).join(collections, collections.c.id == items.c.collection).where(kept)
+    query = kept_hashes(items).union(kept_hashes(dedup_removed))
     with path.open("w") as file:
-        for (name,) in connection.execution_options(yield_per=ROWS).execute(query.distinct()):
+        for (name,) in connection.execution_options(yield_per=ROWS).execute(query):
             file.write(f"{name.hex()}\n")
 
 

@@ -6,11 +6,11 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Select, Table, select
 
 from hashsvc.catalog.collections import held
 from hashsvc.catalog.commit import Changes
-from hashsvc.catalog.tables import collections, items, tombstones
+from hashsvc.catalog.tables import collections, dedup_removed, items, tombstones
 from hashsvc.domain.kinds import ContentMode
 from hashsvc.errors import InvalidArgument
 
@@ -83,12 +83,14 @@ def digest(connection: Connection, collection: Collection) -> str:
 
 
 def content_hashes(database: Database) -> Iterator[str]:
-    """Content hash (hex) of every item whose collection keeps bytes."""
-    query = (
-        select(items.c.content_hash)
-        .join(collections, collections.c.id == items.c.collection)
-        .where(collections.c.content == str(ContentMode.BYTES))
-    )
+    """Content hash (hex) of every item whose collection keeps bytes, and of those that undoing a dedup brings back."""
     with database.reading() as connection:
-        for (found,) in connection.execution_options(yield_per=ROWS).execute(query):
-            yield bytes(found).hex()
+        for table in (items, dedup_removed):
+            for (found,) in connection.execution_options(yield_per=ROWS).execute(kept_hashes(table)):
+                yield bytes(found).hex()
+
+
+def kept_hashes(table: Table) -> Select[Any]:
+    """Content hashes of the rows of a table whose collection keeps bytes."""
+    joined = select(table.c.content_hash).join(collections, collections.c.id == table.c.collection)
+    return joined.where(collections.c.content == str(ContentMode.BYTES))

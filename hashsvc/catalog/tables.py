@@ -24,7 +24,7 @@ from sqlalchemy import (
     false,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """Revision of the newest migration: the only schema this version works with."""
 
 Number = BigInteger().with_variant(Integer(), "sqlite")
@@ -226,4 +226,83 @@ owners = Table(
     Column("address", Text, nullable=False),
     Column("held", Boolean, nullable=False),
     Column("acquired_at", Moment, nullable=False),
+)
+
+# One dedup run, under the number of its job. ``about`` holds what only answers need.
+dedup_runs = Table(
+    "dedup_runs",
+    metadata,
+    Column("job", BigInteger, primary_key=True, autoincrement=False),
+    Column("collection", BigInteger, nullable=False, index=True),
+    Column("mode", Text, nullable=False),
+    Column("reference", Ordered, nullable=False),
+    Column("radius", Integer, nullable=False),
+    Column("verify", Text, nullable=False),
+    Column("threshold", Float(53), nullable=False),
+    Column("keep", Text, nullable=False),
+    Column("encoder", Text, nullable=False),
+    Column("watermark", BigInteger, nullable=False),
+    Column("items", BigInteger, nullable=False),
+    Column("dropped", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("tag", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("summary", Json, nullable=False),
+)
+
+# Dropped items and the kept ones that justify it.
+dedup_decisions = Table(
+    "dedup_decisions",
+    metadata,
+    Column("job", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", Ordered, nullable=False, index=True),
+    Column("witness_id", BigInteger, nullable=False),
+    Column("witness", Ordered, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("distance", Integer, nullable=False),
+    Column("score", Float(53)),
+    Column("source", Ordered, nullable=False),
+    Column("content_hash", LargeBinary, nullable=False),
+    Column("witness_hash", LargeBinary, nullable=False),
+    Column("applied", Boolean, nullable=False, server_default=false()),
+)
+
+# Kept items that nearly were duplicates of another kept one.
+dedup_misses = Table(
+    "dedup_misses",
+    metadata,
+    Column("job", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", Ordered, nullable=False),
+    Column("other", Ordered, nullable=False),
+    Column("distance", Integer, nullable=False),
+    Column("score", Float(53), nullable=False),
+)
+
+# Pairs of keys that somebody looked at and called different, the smaller key first.
+dedup_marks = Table(
+    "dedup_marks",
+    metadata,
+    Column("collection", BigInteger, primary_key=True, autoincrement=False),
+    Column("one", Ordered, primary_key=True),
+    Column("other", Ordered, primary_key=True),
+    Column("created_at", Moment, nullable=False),
+)
+
+# What applying a run took away, as it was: undoing the run puts it back. The blobs of these rows stay.
+dedup_removed = Table(
+    "dedup_removed",
+    metadata,
+    Column("job", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("collection", BigInteger, nullable=False),
+    Column("key", Ordered, nullable=False),
+    Column("content_hash", LargeBinary, nullable=False),
+    Column("code", LargeBinary, nullable=False),
+    Column("metadata", Text, nullable=False),
+    Column("reference", Text),
+    Column("features", LargeBinary),
 )

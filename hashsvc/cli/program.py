@@ -16,6 +16,7 @@ from hashsvc import __version__
 from hashsvc.cli import (
     backup,
     collections,
+    dedup,
     encoders,
     evaluation,
     ingest,
@@ -45,7 +46,7 @@ def program() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     tree.callback(invoke_without_command=True)(_options)
-    for room in (demo, training, evaluation, encoders, collections, ingest, items, search, jobs, processes):
+    for room in (demo, training, evaluation, encoders, collections, ingest, items, search, dedup, jobs, processes):
         room.register(tree)
     for room in (verifying, backup):
         room.register(tree)

@@ -12,6 +12,7 @@ import numpy as np
 
 from hashsvc.client import requests
 from hashsvc.client.channel import MAX_MESSAGE, Tls, bearer, error_of, open_channel
+from hashsvc.client.dedup import DedupClient
 from hashsvc.client.upload import BATCH_BYTES, BATCH_ITEMS, Upload, batches
 from hashsvc.domain.kinds import ContentMode, IndexKind, Kind
 from hashsvc.domain.service import Page
@@ -85,6 +86,7 @@ class Client:
         self._encoding = encoding_pb2_grpc.EncodingStub(self._channel)
         self._encoders = encoders_pb2_grpc.EncodersStub(self._channel)
         self._jobs = jobs_pb2_grpc.JobsStub(self._channel)
+        self.dedup = DedupClient(self._channel, self._call, self._pages)
         self._kinds: dict[str, Kind] = {}
 
     def __enter__(self) -> Client:

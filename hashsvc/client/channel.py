@@ -28,7 +28,8 @@ ONCE = [
     {"service": "hashsvc.v1.Items", "method": "UpsertStream"},
 ]
 REPEATABLE = [
-    {"service": f"hashsvc.v1.{name}"} for name in ("Collections", "Items", "Search", "Encoding", "Encoders", "Jobs")
+    {"service": f"hashsvc.v1.{name}"}
+    for name in ("Collections", "Items", "Search", "Encoding", "Encoders", "Jobs", "Dedup")
 ]
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hashsvc.domain.collections import Collection
+    from hashsvc.domain.dedupservice import DedupService
     from hashsvc.domain.encoders import EncoderVersion
     from hashsvc.domain.filters import Node
     from hashsvc.domain.items import Item, StoredItem, Written
@@ -30,6 +31,11 @@ class Page:
 
 class Service(Protocol):
     """What a caller can do. Every method raises the kinds of :mod:`hashsvc.errors`."""
+
+    @property
+    def dedup(self) -> DedupService:
+        """The verbs on dedup runs."""
+        ...
 
     def create_collection(
         self,

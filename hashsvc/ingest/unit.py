@@ -5,7 +5,8 @@ Running a unit again is harmless: rows that are held already are counted as unch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -42,6 +43,12 @@ class Bench:
     collection: Collection
     encoder: Encoder | None
     sources: Sequence[Source]
+
+    def run_units(self, units: Iterable[Unit], *, stop: threading.Event) -> Iterator[tuple[Unit, Counts]]:
+        """Run units as they come; each is given with its counts once it is committed."""
+        from hashsvc.ingest.pipeline import run_units  # which works with benches
+
+        return run_units(self, units, stop=stop)
 
 
 @dataclass(slots=True)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hashsvc.domain.jobs import Job, Unit
@@ -44,15 +45,25 @@ def run(
         FailedPrecondition: a source changed since the job was planned.
         Unavailable: a source or the database does not answer.
     """
+    return drive(job, bench.catalog, lease, partial(pipeline.run_units, bench, decode=decode, clocks=clocks), progress)
+
+
+def drive(
+    job: Job,
+    catalog: Catalog,
+    lease: Lease,
+    run_units: Callable[..., Iterator[object]],
+    progress: OnProgress | None = None,
+) -> Job:
+    """The same for any kind of unit: ``run_units(units, stop=...)`` draws and runs them."""
     pace = Pace(job)
     stop = threading.Event()
-    units = claims(bench.catalog, lease, stop)
-    for _ in pipeline.run_units(bench, units, decode=decode, clocks=clocks, stop=stop):
-        job = bench.catalog.jobs.get(job.id)
+    for _ in run_units(claims(catalog, lease, stop), stop=stop):
+        job = catalog.jobs.get(job.id)
         if progress is not None:
             progress(pace.at(job))
     lease.check()
-    return bench.catalog.jobs.get(job.id)
+    return catalog.jobs.get(job.id)
 
 
 def claims(catalog: Catalog, lease: Lease, stop: threading.Event) -> Iterator[Unit]:

@@ -8,15 +8,14 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from hashsvc.domain.jobs import Job
+from hashsvc.domain.jobs import Counts, Job, Unit
 from hashsvc.errors import HashsvcError, Internal, Unavailable
-from hashsvc.ingest import Bench, pipeline
 from hashsvc.runners.inline import claims
 from hashsvc.runners.lease import Lease
 from hashsvc.runners.progress import OnProgress, Pace
@@ -25,6 +24,20 @@ if TYPE_CHECKING:
     from multiprocessing.synchronize import Event
 
     from hashsvc.catalog import Catalog
+
+
+class Bench(Protocol):
+    """What the units of one job are worked with, and how."""
+
+    @property
+    def catalog(self) -> Catalog:
+        """Where the job is."""
+        ...
+
+    def run_units(self, units: Iterable[Unit], *, stop: threading.Event) -> Iterator[tuple[Unit, Counts]]:
+        """Run units as they come; each is given once it is committed."""
+        ...
+
 
 OpenBench = Callable[[], Bench]
 LOOK_S = 0.2
@@ -193,6 +206,6 @@ def work(bench: Bench, job: int, worker: str, seconds: float, stop: _Orphan | th
     over = threading.Event()
     count = 0
     with Lease(bench.catalog, job, worker, seconds=seconds, stop=stop, alone=False) as lease:
-        for _ in pipeline.run_units(bench, claims(bench.catalog, lease, over), stop=over):
+        for _ in bench.run_units(claims(bench.catalog, lease, over), stop=over):
             count += 1
     return count

@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection
 from hashsvc.errors import FailedPrecondition, InvalidArgument, Unavailable
 from hashsvc.server.boundary import Boundary
 from hashsvc.server.collections import CollectionsServicer
+from hashsvc.server.dedup import DedupServicer
 from hashsvc.server.encoders import EncodersServicer, EncodingServicer
 from hashsvc.server.gathering import Gathering
 from hashsvc.server.guard import Guard
@@ -26,6 +27,7 @@ from hashsvc.server.search import SearchServicer
 from hashsvc.settings import Limits
 from hashsvc.v1 import (
     collections_pb2_grpc,
+    dedup_pb2_grpc,
     encoders_pb2_grpc,
     encoding_pb2_grpc,
     items_pb2_grpc,
@@ -40,7 +42,8 @@ if TYPE_CHECKING:
     from hashsvc.server.tls import Tls
     from hashsvc.server.tokens import Tokens
 
-SERVICES = tuple(f"hashsvc.v1.{name}" for name in ("Collections", "Items", "Search", "Encoding", "Encoders", "Jobs"))
+NAMES = ("Collections", "Items", "Search", "Encoding", "Encoders", "Jobs", "Dedup")
+SERVICES = tuple(f"hashsvc.v1.{name}" for name in NAMES)
 NOTICE_SECONDS = 1.0
 LAST_WORDS_SECONDS = 0.25
 GRACE_SECONDS = 10.0
@@ -130,6 +133,7 @@ class Server:
         encoding_pb2_grpc.add_EncodingServicer_to_server(EncodingServicer(store, together), server)
         encoders_pb2_grpc.add_EncodersServicer_to_server(EncodersServicer(store, limits), server)
         jobs_pb2_grpc.add_JobsServicer_to_server(JobsServicer(store, limits), server)
+        dedup_pb2_grpc.add_DedupServicer_to_server(DedupServicer(store.dedup, limits), server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         for name in SERVICES:
             self._health.set(name, health_pb2.HealthCheckResponse.SERVING)

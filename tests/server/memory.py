@@ -32,6 +32,7 @@ from hashsvc.errors import (
     NotFound,
 )
 from hashsvc.settings import Limits
+from tests.server.emptyledger import EmptyLedger
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -55,6 +56,7 @@ class MemoryStore:
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
+        self.dedup = EmptyLedger()
         self.held: dict[str, Held] = {}
         self.made: dict[int, Job] = {}
         self.lock = threading.RLock()

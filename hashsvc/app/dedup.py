@@ -1,0 +1,237 @@
+"""Dedup over a store: jobs that decide, and the verbs that look at, apply and undo what they decided."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from hashsvc.app.bulk import Hands
+from hashsvc.dedup.scratch import Scratch
+from hashsvc.dedup.sketches import look_of
+from hashsvc.dedup.spec import DedupSpec
+from hashsvc.dedup.unit import LIST, Bench
+from hashsvc.domain.dedup import Applied, RunState
+from hashsvc.domain.items import check_key
+from hashsvc.domain.jobs import Job, JobKind, JobState, Runner
+from hashsvc.domain.metadata import check_field_name
+from hashsvc.errors import FailedPrecondition, InvalidArgument
+from hashsvc.index.selfjoin import join, self_join
+from hashsvc.runners import inline, processes, ray
+from hashsvc.runners.lease import LEASE_S, Lease, name_worker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from hashsvc.app.layout import Layout
+    from hashsvc.app.store import Store
+    from hashsvc.domain.collections import Collection
+    from hashsvc.domain.dedup import Decision, Pair, Run
+    from hashsvc.runners.progress import OnProgress
+    from hashsvc.settings import Settings
+
+THREADS = 2
+PAIRS = 100
+NEAR = 0.1
+
+
+def plan(store: Store, spec: DedupSpec, *, request_id: str = "", resume: bool = False) -> Job:
+    """Create a dedup job, or with ``resume`` find the unfinished one that was asked the same.
+
+    Raises:
+        NotFound: the collection or the reference.
+        FailedPrecondition: the collection keeps nothing to verify pairs by.
+    """
+    collection = store.collection(spec.collection)
+    look_of(collection, spec.verify)
+    if spec.reference:
+        store.collection(spec.reference)
+    if resume and (held := _unfinished(store, spec)) is not None:
+        return held
+    job = store.catalog.jobs.create(JobKind.DEDUP, spec.collection, spec.as_json(), request_id)
+    return store.catalog.jobs.plan(job, [LIST])
+
+
+def _unfinished(store: Store, spec: DedupSpec) -> Job | None:
+    asked = spec.as_json()
+    for job in store.jobs():
+        same = job.kind is JobKind.DEDUP and dict(job.spec) == asked
+        if same and job.state in {JobState.PLANNED, JobState.RUNNING}:
+            return job
+    return None
+
+
+def run(store: Store, spec: DedupSpec, hands: Hands | None = None, progress: OnProgress | None = None) -> Run:
+    """Decide now, as a job of this process; an unfinished job that was asked the same is gone on with.
+
+    Raises:
+        FailedPrecondition: a limit is passed (LIMIT_EXCEEDED; the run can be looked at), or another worker has the job.
+        HashsvcError: what stopped the job, which is then settled as failed.
+    """
+    job = plan(store, spec, resume=True)
+    name = name_worker()
+    if store.catalog.jobs.claim(name, LEASE_S, job=job.id) is None:
+        raise FailedPrecondition(f"job {job.id} is run by another worker: see it with `hashsvc jobs show {job.id}`")
+    stop = threading.Event()
+    try:
+        with Lease(store.catalog, job.id, name, stop=stop) as lease:
+            try:
+                result = work(store, store.job(job.id), lease, hands, progress)
+            except KeyboardInterrupt:
+                stop.set()  # the lease is given back: the same call goes on with the job at once
+                raise
+    except Exception as error:
+        store.catalog.jobs.fail(job.id, str(error) or type(error).__name__)
+        raise
+    store.catalog.jobs.finish(job.id, result)
+    return store.catalog.dedup.run(job.id)
+
+
+def work(
+    store: Store, job: Job, lease: Lease, hands: Hands | None = None, progress: OnProgress | None = None
+) -> Mapping[str, Any]:
+    """Run what is left of a claimed job; its result.
+
+    Raises:
+        FailedPrecondition: a limit is passed (LIMIT_EXCEEDED): the run is kept to be looked at, nothing is applied.
+    """
+    hands = hands or Hands()
+    if not job.units:
+        job = store.catalog.jobs.plan(job, [LIST])
+    opened = partial(open_bench, store.layout, store.settings, job.id)
+    if hands.runner is Runner.INLINE:
+        inline.drive(job, store.catalog, lease, bench_of(store, job).run_units, progress)
+    elif hands.runner is Runner.PROCESSES:
+        processes.run(job, store.catalog, opened, lease, count=hands.processes, progress=progress)
+    else:
+        with ray.connected(hands.ray_address):
+            ray.run(job, store.catalog, opened, lease, count=hands.processes, progress=progress)
+    if not lease.going():
+        return {}
+    decided = store.catalog.dedup.run(job.id)
+    scratch(store.layout, job.id).remove()
+    if decided.state is RunState.STOPPED:
+        raise FailedPrecondition(
+            f"stopped before anything was applied: {decided.reason}", reason="LIMIT_EXCEEDED", field="limits"
+        )
+    return {
+        "run": decided.job,
+        "items": decided.items,
+        "dropped": decided.dropped,
+        "radius": decided.radius,
+        "digest": decided.digest,
+        "state": str(decided.state),
+    }
+
+
+def scratch(layout: Layout, job: int) -> Scratch:
+    """Where the units of a job hand things to each other."""
+    return Scratch(layout.folder / "dedup" / str(job))
+
+
+def bench_of(store: Store, job: Job) -> Bench:
+    """What the units of a dedup job are worked with."""
+    spec = DedupSpec.of(job.spec)
+    collection = store.collection(job.collection)
+    reference = store.collection(spec.reference) if spec.reference else None
+    return Bench(
+        store.catalog,
+        store.blobs,
+        collection,
+        reference,
+        partial(store.loaded.get, collection.fingerprint),
+        spec,
+        job.id,
+        scratch(store.layout, job.id),
+        partial(join, threads=THREADS),
+        partial(self_join, threads=THREADS),
+    )
+
+
+def open_bench(layout: Layout, settings: Settings, number: int) -> Bench:
+    """The bench of a job in a process of its own, which stands beside the owner of the store as a worker."""
+    from hashsvc.app.store import Store
+
+    store = Store(layout, settings, role="worker", address="", eager=False)
+    return bench_of(store, store.job(number))
+
+
+class DedupVerbs:
+    """The verbs of :class:`hashsvc.domain.dedupservice.DedupService` over a store.
+
+    Args:
+        store: in any role.
+        changed: told of a collection after its items were changed, for the live index.
+    """
+
+    def __init__(self, store: Store, changed: Callable[[Collection], None]) -> None:
+        self._store = store
+        self._changed = changed
+        self._ledger = store.catalog.dedup
+
+    def run(self, job: int) -> Run:
+        """See :meth:`DedupService.run`."""
+        return self._ledger.run(job)
+
+    def runs(self, collection: str = "") -> list[Run]:
+        """See :meth:`DedupService.runs`."""
+        return self._ledger.runs(self._store.collection(collection) if collection else None)
+
+    def why(self, collection: str, key: str) -> list[Decision]:
+        """See :meth:`DedupService.why`."""
+        held = self._store.collection(collection)
+        found = self._ledger.why(held, check_key(key))
+        if not found:
+            self._store.catalog.items.get(held, [key])  # NotFound where there is no such item either
+        return found
+
+    def decisions(self, job: int, *, after: int = -1, limit: int = 1_000) -> list[Decision]:
+        """See :meth:`DedupService.decisions`."""
+        self._ledger.run(job)
+        if limit < 1:
+            raise InvalidArgument(f"limit must be positive, not {limit}", field="limit")
+        return self._ledger.decisions(job, after=after, limit=limit)
+
+    def pairs(self, job: int, *, low: float | None = None, high: float | None = None, limit: int = PAIRS) -> list[Pair]:
+        """See :meth:`DedupService.pairs`."""
+        threshold = self._ledger.run(job).threshold
+        if limit < 1:
+            raise InvalidArgument(f"limit must be positive, not {limit}", field="limit")
+        low = threshold - NEAR if low is None else low
+        high = threshold + NEAR if high is None else high
+        return self._ledger.pairs(job, low=low, high=high, limit=limit)
+
+    def mark(self, collection: str, one: str, other: str, *, remove: bool = False) -> bool:
+        """See :meth:`DedupService.mark`."""
+        held = self._store.collection(collection)
+        keys = (check_key(one, "one"), check_key(other, "other"))
+        return self._ledger.unmark(held, *keys) if remove else self._ledger.mark(held, *keys)
+
+    def apply(self, job: int, *, tag: str = "", accept: bool = False) -> Applied:
+        """See :meth:`DedupService.apply`."""
+        if tag:
+            check_field_name(tag, "tag")
+        ledger = self._store.catalog.ledger
+        collection = self._store.collection(self._ledger.run(job).collection)
+        ledger.begin(job, RunState.APPLYING, tag=tag, accept=accept)
+        return self._walk(job, collection, ledger.apply, RunState.APPLIED)
+
+    def undo(self, job: int) -> Applied:
+        """See :meth:`DedupService.undo`."""
+        ledger = self._store.catalog.ledger
+        collection = self._store.collection(self._ledger.run(job).collection)
+        ledger.begin(job, RunState.UNDOING)
+        return self._walk(job, collection, ledger.undo, RunState.UNDONE)
+
+    def _walk(self, job: int, collection: Collection, step: Callable[..., Any], end: RunState) -> Applied:
+        after, changed, skipped = -1, 0, Counter[str]()
+        try:
+            while (done := step(collection, job, after)).last is not None:
+                after, changed = done.last, changed + done.changed
+                skipped += done.skipped
+        finally:
+            if changed:
+                self._changed(collection)
+        self._store.catalog.ledger.end(job, end)
+        return Applied(job, end, changed, dict(skipped))

@@ -15,12 +15,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from hashsvc.encoders.architecture import architecture_for
 from hashsvc.encoders.assembly import assemble, spell_out
 from hashsvc.encoders.contract import OnProgress
-from hashsvc.encoders.fronts import Batch
-from hashsvc.encoders.fronts.text import Bag
 from hashsvc.encoders.loop import Schedule, train
-from hashsvc.encoders.networks import Network, Perceptron, SparseLinear
+from hashsvc.encoders.networks import SparseLinear
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,7 +39,6 @@ class Config:
         temperature: of the InfoNCE over cosines of codes.
         certainty: how sharply a feature decides its bit; a small one is noise against memorising.
         dropout: share of a text's words hidden from the encoder.
-        shift: pixels an image is moved by, at most, each way.
         rebuilt: weight of the reconstruction.
     """
 
@@ -50,7 +48,6 @@ class Config:
     temperature: float = 0.25
     certainty: float = 2.0
     dropout: float = 0.5
-    shift: int = 1
     rebuilt: float = 1.0
 
 
@@ -66,28 +63,22 @@ def fit_autoencoder(training: TrainingSet, bits: int, seed: int, progress: OnPro
     epochs = min(PASSES, math.ceil(CONFIG.steps / (len(training) // batch)))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = _network(training, bits)
+        architecture = architecture_for(training, bits, HIDDEN, CONFIG.dropout)
         decoder = _decoder(training, bits)
         target = torch.from_numpy(_target(training))
 
         def loss_of(rows: NDArray[np.int64]) -> torch.Tensor:
             paired = np.concatenate([rows, training.graph.partners(rows, rng)])
-            codes = sample(network(changed(training.batch(paired))), CONFIG.certainty)
+            codes = sample(architecture.learned(architecture.inputs(paired)), CONFIG.certainty)
             rebuilt = functional.mse_loss(decoder(codes[: len(rows)]), target[torch.from_numpy(rows)])
             return contrast(codes, CONFIG.temperature) + CONFIG.rebuilt * rebuilt
 
         schedule = Schedule(epochs, batch, CONFIG.rate, decay=1e-4)
-        parameters = [*network.parameters(), *decoder.parameters()]
+        parameters = [*architecture.learned.parameters(), *decoder.parameters()]
         train("autoencoder", len(training), parameters, loss_of, schedule, seed=seed, progress=progress)
-    if isinstance(network, SparseLinear):
-        spell_out(training, network.first.weight.detach().numpy())
-    return assemble("autoencoder", training, network)
-
-
-def _network(training: TrainingSet, bits: int) -> Network:
-    if training.terms is not None:
-        return SparseLinear(training.front.width, bits)
-    return Perceptron(training.front.width, HIDDEN, bits)
+    if isinstance(architecture.network, SparseLinear):
+        spell_out(training, architecture.network.first.weight.detach().numpy())
+    return assemble("autoencoder", training, architecture.network)
 
 
 def _decoder(training: TrainingSet, bits: int) -> nn.Module:
@@ -100,26 +91,6 @@ def _target(training: TrainingSet) -> NDArray[np.float32]:
     values = training.directions()
     scaled: NDArray[np.float32] = values / max(float(np.sqrt((values**2).mean())), 1e-12)
     return scaled
-
-
-def changed(batch: Batch) -> Batch:
-    """Another view of the same items: texts lose words, images move a little, vectors stay."""
-    if isinstance(batch, Bag):
-        return Bag(batch.columns, functional.dropout(batch.weights, CONFIG.dropout), batch.offsets)
-    if batch.ndim == 4 and CONFIG.shift and min(batch.shape[2:]) >= 16:
-        return _moved(batch, CONFIG.shift)
-    return batch
-
-
-def _moved(pictures: torch.Tensor, most: int) -> torch.Tensor:
-    """``float32[n, channels, rows, columns]``, each moved by up to ``most`` pixels each way, edges repeated."""
-    count, channels, rows, columns = pictures.shape
-    padded = functional.pad(pictures, (most,) * 4, mode="replicate")
-    down, right = torch.randint(0, 2 * most + 1, (2, count, 1, 1, 1))
-    planes = torch.arange(channels)[None, :, None, None]
-    lines = down + torch.arange(rows)[None, None, :, None]
-    places = right + torch.arange(columns)[None, None, None, :]
-    return padded[torch.arange(count)[:, None, None, None], planes, lines, places]
 
 
 def sample(features: torch.Tensor, certainty: float) -> torch.Tensor:

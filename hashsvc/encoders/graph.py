@@ -48,13 +48,22 @@ def _without_self(found: NDArray[np.int64], k: int) -> NDArray[np.int64]:
 
 def nearest_terms(rows: sparse.csr_matrix, k: int) -> NDArray[np.int64]:
     """The ``k`` other sparse rows of largest dot product with each row: ``int64[n, min(k, n - 1)]``."""
-    count = rows.shape[0]
-    k = min(k, count - 1)
+    return most_similar(rows, rows, min(k, rows.shape[0] - 1), others=True)
+
+
+def most_similar(
+    asked: sparse.csr_matrix, rows: sparse.csr_matrix, k: int, *, others: bool = False
+) -> NDArray[np.int64]:
+    """The ``k`` sparse ``rows`` of largest dot product with each row of ``asked``: ``int64[m, k]``, best first.
+
+    With ``others``, a row of the same place is left out.
+    """
     turned = rows.T.tocsr()
-    found = np.empty((count, k), dtype=np.int64)
-    for start in range(0, count, BLOCK):
-        scores = (rows[start : start + BLOCK] @ turned).toarray()
-        scores[np.arange(len(scores)), np.arange(start, start + len(scores))] = -1.0
+    found = np.empty((asked.shape[0], k), dtype=np.int64)
+    for start in range(0, len(found), BLOCK):
+        scores = (asked[start : start + BLOCK] @ turned).toarray()
+        if others:
+            scores[np.arange(len(scores)), np.arange(start, start + len(scores))] = -1.0
         near = np.argpartition(-scores, k - 1, axis=1)[:, :k]
         order = np.argsort(-np.take_along_axis(scores, near, axis=1), axis=1, kind="stable")
         found[start : start + BLOCK] = np.take_along_axis(near, order, axis=1)

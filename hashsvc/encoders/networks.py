@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from hashsvc.encoders.fronts import Batch
 from hashsvc.encoders.fronts.text import Bag
+from hashsvc.encoders.views import VIEWS, outline_width
 
 
 class Network(nn.Module):
@@ -120,10 +121,39 @@ class Perceptron(Network):
         return balanced
 
 
+class PictureNetwork(Network):
+    """Two fixed views of a picture in their strongest directions, and a perceptron over both.
+
+    Args:
+        shape: channels, rows and columns of a picture.
+        directions: kept of each view, outlines first.
+        hidden: units of a hidden layer.
+        out: features.
+    """
+
+    def __init__(self, shape: Sequence[int], directions: Sequence[int], hidden: int, out: int) -> None:
+        super().__init__(shape=list(shape), directions=list(directions), hidden=hidden, out=out)
+        channels, rows, columns = shape
+        widths = (outline_width(rows, columns), channels * rows * columns)
+        self.reductions = nn.ModuleList(nn.Linear(w, d) for w, d in zip(widths, directions, strict=True))
+        self.reductions.requires_grad_(requires_grad=False)
+        self.trunk = Perceptron(sum(directions), hidden, out)
+
+    def reduce(self, batch: Batch) -> torch.Tensor:
+        """What the perceptron sees of a picture: ``float32[n, directions]``."""
+        assert isinstance(batch, torch.Tensor)
+        return torch.cat([part(view(batch)) for view, part in zip(VIEWS, self.reductions, strict=True)], dim=1)
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """``float32[n, out]``."""
+        return self.trunk(self.reduce(batch))
+
+
 NETWORKS: dict[str, type[Network]] = {
     "linear": LinearNetwork,
     "sparse_linear": SparseLinear,
     "perceptron": Perceptron,
+    "pictures": PictureNetwork,
 }
 
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hashsvc.encoders.architecture import architecture_for
 from hashsvc.encoders.assembly import assemble, spell_out
-from hashsvc.encoders.autoencoder import changed, contrast
+from hashsvc.encoders.autoencoder import contrast
 from hashsvc.encoders.decoders import decoder_for
 from hashsvc.encoders.loop import Schedule, train
-from hashsvc.encoders.networks import Network, Perceptron, SparseLinear
+from hashsvc.encoders.networks import SparseLinear
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +42,7 @@ class Pairs:
         temperature: of the InfoNCE over cosines of codes.
         rebuilt: weight of the reconstruction.
         hidden: units of a hidden layer (dense items: of network and decoder).
+        dropout: share of a text's words hidden from the network.
     """
 
     steps: int = 700
@@ -49,6 +51,7 @@ class Pairs:
     temperature: float = 0.2
     rebuilt: float = 4.0
     hidden: int = 512
+    dropout: float = 0.5
 
 
 PAIRS = Pairs()
@@ -66,7 +69,8 @@ class PairReconstruction:
     """
 
     def __init__(self, training: TrainingSet, out: int, pairs: Pairs, seed: int) -> None:
-        self.network = _network(training, out, pairs.hidden)
+        self._architecture = architecture_for(training, out, pairs.hidden, pairs.dropout)
+        self.network = self._architecture.network
         self.decoder = decoder_for(training, out, pairs.hidden)
         self._training = training
         self._pairs = pairs
@@ -84,11 +88,12 @@ class PairReconstruction:
         batch = min(self._pairs.batch, max(len(self._training) // 4, 8))
         epochs = min(PASSES, math.ceil(self._pairs.steps / max(len(self._training) // batch, 1)))
         schedule = Schedule(epochs, batch, self._pairs.rate, decay=1e-4)
-        parameters = [p for part in (self.network, self.decoder, *further) for p in part.parameters()]
+        learned, inputs = self._architecture.learned, self._architecture.inputs
+        parameters = [p for part in (learned, self.decoder, *further) for p in part.parameters()]
 
         def loss(rows: NDArray[np.int64]) -> torch.Tensor:
             paired = np.concatenate([rows, self._training.graph.partners(rows, self._rng)])
-            return loss_of(paired, self.network(changed(self._training.batch(paired))))
+            return loss_of(paired, learned(inputs(paired)))
 
         train(stage, len(self._training), parameters, loss, schedule, seed=self._seed, progress=progress)
         if isinstance(self.network, SparseLinear):
@@ -104,10 +109,3 @@ class PairReconstruction:
     def encoder(self, model: str, binarizer: Binarizer | None = None) -> CodeEncoder:
         """The trained encoder; without a ``binarizer`` its features are cut at their training medians."""
         return assemble(model, self._training, self.network, binarizer=binarizer)
-
-
-def _network(training: TrainingSet, out: int, hidden: int) -> Network:
-    """One sparse layer for texts, a perceptron for dense items; both end in unit spread."""
-    if training.terms is not None:
-        return SparseLinear(training.front.width, out)
-    return Perceptron(training.front.width, hidden, out)

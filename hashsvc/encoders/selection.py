@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import faiss
 import numpy as np
 from scipy import sparse
 
@@ -48,11 +47,8 @@ def agreement(
 
 def _spread(training: TrainingSet, asked: Sequence[Decoded]) -> Any:
     """Weight of each training item for each asking item, sparse ``float32[m, n]``."""
-    values, rows = training.directions(), training.project(asked)
-    k = min(NEAREST, len(values))
-    _, near = faiss.knn(np.ascontiguousarray(rows), np.ascontiguousarray(values), k)
-    count = len(values)
-    start = _rows(near.astype(np.int64), count)
+    near = training.near(asked, NEAREST)
+    start = _rows(near, len(training))
     walk = adjacency(training.graph.neighbours)
     walk = sparse.diags_array(1.0 / np.maximum(np.asarray(walk.sum(axis=1)).ravel(), 1.0)) @ walk
     total = step = start

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import faiss
 import numpy as np
 import torch
 from scipy import sparse
@@ -14,7 +15,8 @@ from sklearn.utils.extmath import randomized_svd
 from hashsvc.encoders.contract import Decoded, Terms
 from hashsvc.encoders.fronts import Batch, Front
 from hashsvc.encoders.fronts.text import Bag, TextFront
-from hashsvc.encoders.graph import Graph, nearest, nearest_terms, shared
+from hashsvc.encoders.graph import Graph, most_similar, nearest, nearest_terms, shared
+from hashsvc.encoders.views import VIEWS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 GOLDEN = 16
 GOLDEN_BYTES = 1 << 16
 DIRECTIONS = 128
-GRAPH_DIRECTIONS, CANDIDATES = 64, 20
+TOPICS, GRAPH_DIRECTIONS, CANDIDATES = 32, 64, 20
+VIEW_DIRECTIONS, VIEW_SAMPLE, VIEW_BLOCK = 128, 10_000, 1_000
 FEWEST_RELATED, MOST_RELATED, ITEMS_A_RELATED = 8, 20, 500
 TERM_ITEMS = 25_000
 
@@ -62,6 +65,7 @@ class TrainingSet:
         self.terms: Any = _matrix(items, front.width) if isinstance(front, TextFront) else None
         self.dense = None if self.terms is not None else torch.from_numpy(np.stack([np.asarray(i) for i in items]))
         self._reductions: dict[int, Reduction] = {}
+        self._views: list[Reduction] | None = None
         self._graph: Graph | None = None
 
     def __len__(self) -> int:
@@ -87,7 +91,7 @@ class TrainingSet:
         if self.terms is not None:
             return self.terms
         assert self.dense is not None
-        if self.dense.dtype == torch.uint8:
+        if self.pictures:
             return (self.dense.permute(0, 3, 1, 2).reshape(len(self), -1).float() / 255.0).numpy()
         return self.dense.numpy()
 
@@ -100,14 +104,44 @@ class TrainingSet:
         return Reduction(whole.mean, whole.components[:, :directions], whole.values[:, :directions])
 
     @property
+    def pictures(self) -> bool:
+        """Whether the items are pictures."""
+        return self.dense is not None and self.dense.dtype == torch.uint8
+
+    @property
+    def views(self) -> list[Reduction]:
+        """The strongest directions of each view of pictures, their values of unit mean square length; made once."""
+        if self._views is None:
+            self._views = [self._view(number) for number in range(len(VIEWS))]
+        return self._views
+
+    def _view(self, number: int) -> Reduction:
+        rng = np.random.default_rng(self.seed)
+        sample = np.sort(rng.permutation(len(self))[:VIEW_SAMPLE])
+        looked = self._looked(number, sample)
+        mean = looked.mean(axis=0)
+        components = _principal(looked - mean, min(VIEW_DIRECTIONS, *looked.shape), self.seed)
+        parts = np.array_split(np.arange(len(self)), -(-len(self) // VIEW_BLOCK))
+        values = np.concatenate([(self._looked(number, part) - mean) @ components for part in parts])
+        scale = max(float(np.sqrt((values**2).sum(axis=1).mean())), 1e-12)
+        return Reduction(mean, components / np.float32(scale), values / np.float32(scale))
+
+    def _looked(self, number: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        batch = self.batch(rows)
+        assert isinstance(batch, torch.Tensor)
+        found: NDArray[np.float32] = VIEWS[number](batch).numpy()
+        return found
+
+    @property
     def graph(self) -> Graph:
         """Which items are related, as far as the items themselves tell; made at first use.
 
-        Dense items: neighbours in the strongest principal directions. Texts: neighbours by latent topics and, up to
-        25,000 texts (it costs their square), by their own words. Both are ranked by the neighbours they share.
+        Pictures: neighbours by outlines and by shades. Vectors: neighbours in the strongest principal directions.
+        Texts: neighbours by latent topics and, up to 25,000 texts (it costs their square), by their own words. All are
+        ranked by the neighbours they share.
         """
         if self._graph is None:
-            candidates = [nearest(self.directions(), CANDIDATES)]
+            candidates = [nearest(values, CANDIDATES) for values in self._directions()]
             if self.terms is not None and len(self) <= TERM_ITEMS:
                 candidates.append(nearest_terms(self.terms, CANDIDATES))
             related = max(FEWEST_RELATED, min(MOST_RELATED, len(self) // ITEMS_A_RELATED))
@@ -115,20 +149,40 @@ class TrainingSet:
         return self._graph
 
     def directions(self) -> NDArray[np.float32]:
-        """Items ``float32[n, d]`` in their strongest 64 directions; texts as rows of unit length."""
-        return self._scaled(self.reduction(GRAPH_DIRECTIONS).values)
+        """Items ``float32[n, d]`` in their strongest directions, 64 a view; texts as unit rows of 32 topics."""
+        return np.concatenate(self._directions(), axis=1)
 
-    def project(self, items: Sequence[Decoded]) -> NDArray[np.float32]:
-        """Other items ``float32[m, d]`` in the same directions."""
-        reduction = self.reduction(GRAPH_DIRECTIONS)
-        rows = TrainingSet(self.front, items).rows()
-        return self._scaled(np.asarray((rows @ reduction.components) - reduction.mean @ reduction.components))
-
-    def _scaled(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _directions(self) -> list[NDArray[np.float32]]:
+        if self.pictures:
+            return [np.ascontiguousarray(view.values[:, :GRAPH_DIRECTIONS]) for view in self.views]
         if self.terms is None:
-            return values
-        unit: NDArray[np.float32] = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
-        return unit
+            return [self.reduction(GRAPH_DIRECTIONS).values]
+        return [_unit(self.reduction(TOPICS).values)]
+
+    def near(self, items: Sequence[Decoded], k: int) -> NDArray[np.int64]:
+        """The ``k`` nearest training items of other items, in each way the graph looks at them: ``int64[m, c]``."""
+        k = min(k, len(self))
+        asked = TrainingSet(self.front, items)
+        found = [
+            faiss.knn(rows, values, k)[1] for rows, values in zip(self._project(asked), self._directions(), strict=True)
+        ]
+        if self.terms is not None and len(self) <= TERM_ITEMS:
+            found.append(most_similar(asked.terms, self.terms, k))
+        return np.concatenate(found, axis=1).astype(np.int64)
+
+    def _project(self, asked: TrainingSet) -> list[NDArray[np.float32]]:
+        if self.pictures:
+            looked = [asked._looked(number, np.arange(len(asked))) for number in range(len(VIEWS))]
+            found = [(rows - view.mean) @ view.components for rows, view in zip(looked, self.views, strict=True)]
+            return [np.ascontiguousarray(values[:, :GRAPH_DIRECTIONS]) for values in found]
+        reduction = self.reduction(GRAPH_DIRECTIONS if self.terms is None else TOPICS)
+        values = np.asarray((asked.rows() @ reduction.components) - reduction.mean @ reduction.components)
+        return [values if self.terms is None else _unit(values)]
+
+
+def _unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    unit: NDArray[np.float32] = values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
+    return unit
 
 
 def csr_bag(matrix: Any) -> Bag:

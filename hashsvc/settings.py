@@ -41,6 +41,7 @@ class Settings:
         folder: folder for encoders, blobs and snapshots when ``store`` is a database URL.
         listen: HOST:PORT of the gRPC server.
         roots: folders that server-side jobs may read, separated by ":" in ``HASHSVC_ROOTS``; none by default.
+        device: where codes are computed: cpu, or cuda:N.
         threads: size of the server's thread pool.
         cached_rows: rows of a collection that are kept in memory for answers.
         kernel_cache: folder of the compiled search kernel; "" keeps numba's default.
@@ -51,6 +52,7 @@ class Settings:
     folder: str = ""
     listen: str = "127.0.0.1:50051"
     roots: tuple[str, ...] = ()
+    device: str = "cpu"
     threads: int = 8
     cached_rows: int = 100_000
     kernel_cache: str = ""
@@ -72,6 +74,7 @@ class Settings:
             folder=source.get(f"{PREFIX}FOLDER", defaults.folder),
             listen=source.get(f"{PREFIX}LISTEN", defaults.listen),
             roots=tuple(root for root in source.get(f"{PREFIX}ROOTS", "").split(os.pathsep) if root),
+            device=source.get(f"{PREFIX}DEVICE") or defaults.device,
             threads=_number(source, "threads", defaults.threads),
             cached_rows=_number(source, "cached_rows", defaults.cached_rows),
             kernel_cache=source.get(f"{PREFIX}KERNEL_CACHE", defaults.kernel_cache),

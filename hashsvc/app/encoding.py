@@ -24,11 +24,13 @@ class LoadedEncoders:
     Args:
         folder: holds one encoder folder for each fingerprint.
         limits: what one item's content may have.
+        device: where codes are computed, "cpu" or "cuda:N".
     """
 
-    def __init__(self, folder: Path, limits: Limits) -> None:
+    def __init__(self, folder: Path, limits: Limits, device: str = "cpu") -> None:
         self._folder = folder
         self._limits = limits
+        self._device = device
         self._lock = threading.Lock()
         self._loaded: dict[str, Encoder] = {}
 
@@ -38,6 +40,7 @@ class LoadedEncoders:
         Raises:
             FailedPrecondition: its folder is missing from this store.
             Corrupt: the folder does not match its fingerprint or its golden codes.
+            InvalidArgument: there is no such device here.
         """
         encoder = self._loaded.get(fingerprint)
         if encoder is None:
@@ -47,7 +50,7 @@ class LoadedEncoders:
         return encoder
 
     def _load(self, fingerprint: str) -> Encoder:
-        from hashsvc.encoders import load  # torch takes seconds to import: only those who encode pay for it
+        from hashsvc.encoders import load, placed  # torch takes seconds to import: only those who encode pay for it
 
         folder = self._folder / fingerprint
         if not folder.is_dir():
@@ -55,7 +58,7 @@ class LoadedEncoders:
                 f"encoder folder {folder} is missing: copy it there from the machine that trained it",
                 reason="ENCODER_MISSING",
             )
-        encoder = load(folder)
+        encoder = placed(load(folder), self._device)
         most = self._limits.content_bytes(encoder.spec.kind)
         return encoder if most is None else Bounded(encoder, most)
 
@@ -72,6 +75,7 @@ class Bounded:
         self._most = most
         self.spec = encoder.spec
         self.model = encoder.model
+        self.path = encoder.path
 
     def decode(self, content: bytes) -> Decoded:
         """See :meth:`Encoder.decode`."""

@@ -11,6 +11,7 @@ from hashsvc.encoders.contract import (
     Terms,
     asymmetric_distances,
 )
+from hashsvc.encoders.device import placed
 from hashsvc.encoders.fitting import fit
 from hashsvc.encoders.folder import load, save
 from hashsvc.encoders.registry import MODELS, Model
@@ -27,5 +28,6 @@ __all__ = [
     "asymmetric_distances",
     "fit",
     "load",
+    "placed",
     "save",
 ]

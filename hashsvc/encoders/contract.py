@@ -6,7 +6,7 @@ The three steps are apart so that decoding can run in another process, and featu
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -48,6 +48,11 @@ class Encoder(Protocol):
         """Name of the model in ``MODELS`` that trained it."""
         ...
 
+    @property
+    def path(self) -> str:
+        """Device, numbers, versions and instruction set that compute its codes: the same path gives the same bits."""
+        ...
+
     def decode(self, content: bytes) -> Decoded:
         """Check and decode one item.
 
@@ -75,12 +80,16 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a training stands: ``done`` of ``total`` steps of a ``stage`` ("autoencoder", "itq"), and the last loss."""
+    """Where a training stands: ``done`` of ``total`` steps of a ``stage`` ("autoencoder", "itq"), and the last loss.
+
+    Members with a decoder tell the ``terms`` of the loss by name, means of the last pass in nats an example.
+    """
 
     stage: str
     done: int
     total: int
     loss: float | None = None
+    terms: Mapping[str, float] = field(default_factory=dict)
 
 
 OnProgress = Callable[[Progress], None]

@@ -15,6 +15,7 @@ from hashsvc.encoders.binarizers import Binarizer, binarizer_name
 from hashsvc.encoders.contract import Decoded
 from hashsvc.encoders.fronts import Front
 from hashsvc.encoders.networks import Network, network_name
+from hashsvc.encoders.path import encoding_path
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -57,6 +58,11 @@ class CodeEncoder:
             metric=binarizer.metric,
             margin=margin,
         )
+
+    @property
+    def path(self) -> str:
+        """See :attr:`Encoder.path`."""
+        return encoding_path()
 
     def decode(self, content: bytes) -> Decoded:
         """See :meth:`Encoder.decode`."""

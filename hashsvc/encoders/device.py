@@ -1,0 +1,216 @@
+"""An encoder on a torch device: batches of one fixed shape, copies behind computing, bits packed before they return.
+
+Encoding on the CPU stays with :class:`CodeEncoder`. Here a batch is large enough to fill a GPU, and every batch has the
+same shape, so that a row's code does not depend on its company. Numbers are halved where they only feed the last layer;
+the layer that decides the bits, and the comparison, are float32.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from hashsvc.domain.kinds import Kind
+from hashsvc.encoders.binarizers import Threshold
+from hashsvc.encoders.fronts import Batch
+from hashsvc.encoders.fronts.text import Bag
+from hashsvc.encoders.networks import Network, Perceptron
+from hashsvc.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hashsvc.encoders.contract import Decoded, Encoder
+    from hashsvc.encoders.encoder import CodeEncoder
+
+CPU_ROWS = 32
+GPU_ROWS = 8_192
+IN_FLIGHT = 2
+POWERS = (128, 64, 32, 16, 8, 4, 2, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where an encoder computes, in what numbers, and how many rows at a time.
+
+    Args:
+        device: "cpu", "cuda" or "cuda:N".
+        dtype: of the hidden layers; the deciding layer is float32 on every device.
+        rows: rows of every batch; the last one is filled up.
+    """
+
+    device: torch.device
+    dtype: torch.dtype = torch.float32
+    rows: int = CPU_ROWS
+
+    @classmethod
+    def of(cls, name: str) -> Placement:
+        """The placement that suits a device.
+
+        Raises:
+            InvalidArgument: no such device here.
+        """
+        try:
+            device = torch.device(name)
+        except RuntimeError:
+            device = torch.device("meta")
+        if device.type == "cpu":
+            return cls(device)
+        if device.type == "cuda" and (device.index or 0) < torch.cuda.device_count():
+            return cls(device, torch.bfloat16, GPU_ROWS)
+        raise InvalidArgument(
+            f"no device {name!r} here: give cpu, or one of {torch.cuda.device_count()} CUDA devices as cuda:N",
+            field="device",
+        )
+
+    def __str__(self) -> str:
+        """Device, numbers, rows of a batch, torch version and chip: what decides the last bit of a feature."""
+        version = torch.__version__.partition("+")[0]
+        dtype = str(self.dtype).removeprefix("torch.")
+        chip = torch.cuda.get_device_name(self.device).replace(" ", "-") if self.device.type == "cuda" else ""
+        return " ".join(filter(None, (self.device.type, dtype, f"rows-{self.rows}", f"torch-{version}", chip)))
+
+
+def placed(encoder: CodeEncoder, device: str) -> Encoder:
+    """The encoder on a device; on the CPU it is itself.
+
+    Raises:
+        InvalidArgument: no such device here.
+    """
+    placement = Placement.of(device)
+    return encoder if placement.device.type == "cpu" else DeviceEncoder(encoder, placement)
+
+
+class DeviceEncoder:
+    """A :class:`CodeEncoder` that computes on a device; callers from several threads take turns.
+
+    Its codes agree with the CPU's except where a feature lies within ``spec.margin`` of its threshold.
+    """
+
+    def __init__(self, encoder: CodeEncoder, placement: Placement) -> None:
+        self._encoder = encoder
+        self._placement = placement
+        self._lock = threading.Lock()
+        self._network = copy.deepcopy(encoder.network).to(placement.device).eval()
+        self._blank = encoder.front.blank()
+        self._copies = _stream(placement.device)
+        self._thresholds: torch.Tensor | None = None
+        if isinstance(encoder.binarizer, Threshold):
+            self._thresholds = torch.from_numpy(encoder.binarizer.thresholds).to(placement.device)
+        self._powers = torch.tensor(POWERS, dtype=torch.uint8, device=placement.device)
+        self.spec = encoder.spec
+        self.model = encoder.model
+        self.path = str(placement)
+
+    def decode(self, content: bytes) -> Decoded:
+        """See :meth:`Encoder.decode`."""
+        return self._encoder.decode(content)
+
+    def features(self, items: Sequence[Decoded]) -> NDArray[np.float32]:
+        """See :meth:`Encoder.features`."""
+        with self._lock:
+            found = [rows.numpy() for rows in self._run(items, packed=False)]
+        return np.concatenate(found) if found else np.empty((0, 0), dtype=np.float32)
+
+    def encode(self, items: Sequence[Decoded]) -> NDArray[np.uint8]:
+        """See :meth:`Encoder.encode`."""
+        if not items:
+            return np.empty((0, self.spec.bits // 8), dtype=np.uint8)
+        if self._thresholds is None:
+            return self._encoder.binarizer.codes(self.features(items))
+        with self._lock:
+            return np.concatenate([rows.numpy() for rows in self._run(items, packed=True)])
+
+    def tables(self, items: Sequence[Decoded]) -> NDArray[np.float32]:
+        """See :meth:`Encoder.tables`."""
+        return self._encoder.binarizer.tables(self.features(items))
+
+    def stage(self, items: Sequence[Decoded]) -> Batch:
+        """One batch of exactly ``rows`` rows in host memory, pinned where a GPU will fetch it; pixels stay bytes."""
+        rows = [*items, *[self._blank] * (self._placement.rows - len(items))]
+        batch: Batch
+        if self.spec.kind is Kind.IMAGE:
+            batch = torch.from_numpy(np.stack([np.asarray(row, dtype=np.uint8) for row in rows]))
+        else:
+            batch = self._encoder.front.batch(rows)
+        return self._each(batch, torch.Tensor.pin_memory) if self._copies is not None else batch
+
+    def fetch(self, batch: Batch) -> Batch:
+        """A staged batch on the device; the copy runs on a stream of its own."""
+        with torch.cuda.stream(self._copies) if self._copies is not None else nullcontext():
+            return self._each(batch, lambda part: part.to(self._placement.device, non_blocking=True))
+
+    @torch.inference_mode()
+    def compute(self, batch: Batch) -> torch.Tensor:
+        """Features ``float32[rows, d]`` of a batch on the device."""
+        if self._copies is not None:
+            here = torch.cuda.current_stream(self._placement.device)
+            here.wait_stream(self._copies)
+            for part in batch if isinstance(batch, Bag) else (batch,):
+                part.record_stream(here)  # its memory was taken on the other stream, and may not be given away yet
+        if isinstance(batch, torch.Tensor) and batch.dtype == torch.uint8:
+            batch = batch.permute(0, 3, 1, 2).to(torch.float32).div_(255.0)
+        return _forward(self._network, batch, self._placement)
+
+    @torch.inference_mode()
+    def pack(self, features: torch.Tensor) -> torch.Tensor:
+        """Codes ``uint8[rows, bits/8]`` on the device, MSB-first."""
+        assert self._thresholds is not None
+        bits = (features > self._thresholds).to(torch.uint8).view(len(features), -1, 8)
+        codes: torch.Tensor = (bits * self._powers).sum(dim=2, dtype=torch.uint8)
+        return codes
+
+    def _run(self, items: Sequence[Decoded], *, packed: bool) -> Iterator[torch.Tensor]:
+        """Batch after batch; the next one is staged and copied while the device works on those before it."""
+        waiting: deque[tuple[torch.Tensor, Any, int]] = deque()
+        for start in range(0, len(items), self._placement.rows):
+            part = items[start : start + self._placement.rows]
+            features = self.compute(self.fetch(self.stage(part)))
+            waiting.append((*self._home(self.pack(features) if packed else features), len(part)))
+            if len(waiting) > IN_FLIGHT:
+                yield _arrived(*waiting.popleft())
+        while waiting:
+            yield _arrived(*waiting.popleft())
+
+    def _home(self, result: torch.Tensor) -> tuple[torch.Tensor, Any]:
+        """A result on its way to host memory, and the event of its arrival."""
+        if self._copies is None:
+            return result, None
+        host = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
+        host.copy_(result, non_blocking=True)
+        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        event.record(torch.cuda.current_stream(self._placement.device))
+        return host, event
+
+    @staticmethod
+    def _each(batch: Batch, change: Any) -> Batch:
+        return Bag(*(change(part) for part in batch)) if isinstance(batch, Bag) else change(batch)
+
+
+def _stream(device: torch.device) -> torch.cuda.Stream | None:
+    """A stream for copies; None where there are none."""
+    return torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+
+
+def _arrived(result: torch.Tensor, event: Any, rows: int) -> torch.Tensor:
+    if event is not None:
+        event.synchronize()
+    return result[:rows]
+
+
+def _forward(network: Network, batch: Batch, placement: Placement) -> torch.Tensor:
+    """Features in float32; the hidden layers of a perceptron in the numbers of the placement."""
+    if not isinstance(network, Perceptron) or placement.dtype == torch.float32:
+        return network(batch).float()
+    with torch.autocast(placement.device.type, dtype=placement.dtype):
+        hidden = network.layers[:-1](batch)
+    features: torch.Tensor = network.balance(network.layers[-1](hidden.float()))
+    return features

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from hashsvc import ingest
+from hashsvc.app.novelty import near_ones
 from hashsvc.app.paging import read_token, write_token
-from hashsvc.app.refusing import check_count, checked
-from hashsvc.domain.items import Outcome, Row, Written, check_key
+from hashsvc.app.refusing import check_count, check_radius, checked
+from hashsvc.catalog import Novelty
+from hashsvc.domain.items import Outcome, Row, Witness, Written, check_key
 from hashsvc.domain.kinds import ContentMode
 from hashsvc.domain.service import Page
-from hashsvc.errors import FailedPrecondition, InvalidArgument
+from hashsvc.errors import Aborted, FailedPrecondition, InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,9 +26,12 @@ if TYPE_CHECKING:
     from hashsvc.domain.filters import Node
     from hashsvc.domain.items import Item, StoredItem
     from hashsvc.encoders import Encoder
+    from hashsvc.index import View
     from hashsvc.settings import Limits
 
 STREAM_ITEMS = 1_000
+ATTEMPTS = 16
+RETRY_SECONDS = 0.1
 
 
 class Items:
@@ -33,6 +39,7 @@ class Items:
 
     Args:
         applied: brings a commit with the codes of its upserts into the live index.
+        newest: a view of everything that is committed.
     """
 
     def __init__(
@@ -41,27 +48,36 @@ class Items:
         blobs: Blobs,
         loaded: LoadedEncoders,
         limits: Limits,
+        *,
         applied: Callable[[Collection, Commit, Sequence[bytes]], None],
+        newest: Callable[[Collection], View],
     ) -> None:
         self._catalog = catalog
         self._blobs = blobs
         self._loaded = loaded
         self._limits = limits
         self._applied = applied
+        self._newest = newest
 
-    def upsert(self, collection: Collection, items: Sequence[Item], request_id: str) -> Written:
+    def upsert(
+        self, collection: Collection, items: Sequence[Item], request_id: str, novelty: int | None = None
+    ) -> Written:
         """Store all items or none; see :meth:`Service.upsert`."""
+        check_radius(novelty, collection.bits)
         check_count(len(items), "items", self._limits.max_items)
         prepared = self._prepare(collection, items, whole=bool(request_id))
         for position, error in prepared.errors.items():
             raise error.at(f"items[{position}]")
-        return self._write(collection, items, prepared, request_id)
+        return self._write(collection, items, prepared, request_id, novelty)
 
-    def upsert_stream(self, collection: Collection, items: Iterable[Item]) -> Iterator[Written]:
+    def upsert_stream(
+        self, collection: Collection, items: Iterable[Item], novelty: int | None = None
+    ) -> Iterator[Written]:
         """Store what can be stored, one acknowledgement a batch; see :meth:`Service.upsert_stream`."""
+        check_radius(novelty, collection.bits)
         stream = iter(items)
         while batch := list(islice(stream, STREAM_ITEMS)):
-            yield self._write(collection, batch, self._prepare(collection, batch), "")
+            yield self._write(collection, batch, self._prepare(collection, batch), "", novelty)
 
     def get(self, collection: Collection, keys: Sequence[str]) -> list[StoredItem]:
         """See :meth:`Service.get_items`."""
@@ -106,9 +122,7 @@ class Items:
             return None
         encoder = self._loaded.get(collection.fingerprint)
         if not collection.path:
-            from hashsvc.encoders.path import encoding_path
-
-            self._catalog.collections.update(collection.name, path=encoding_path())
+            self._catalog.collections.update(collection.name, path=encoder.path)
         return encoder
 
     def _prepare(self, collection: Collection, items: Sequence[Item], *, whole: bool = False) -> ingest.Prepared:
@@ -122,18 +136,71 @@ class Items:
         return prepared
 
     def _write(
-        self, collection: Collection, items: Sequence[Item], prepared: ingest.Prepared, request_id: str
+        self,
+        collection: Collection,
+        items: Sequence[Item],
+        prepared: ingest.Prepared,
+        request_id: str,
+        novelty: int | None = None,
     ) -> Written:
         """One transaction, then the live index; acknowledged when this returns."""
         rows = prepared.rows
-        commit = self._catalog.items.write(collection, list(rows.values()), request_id=request_id)
-        self._applied(collection, commit, [row.code for row in rows.values()])
+        if novelty is not None and rows:
+            commit, near = self._write_novel(collection, list(rows.values()), request_id, novelty)
+        else:
+            commit, near = self._catalog.items.write(collection, list(rows.values()), request_id=request_id), {}
+        self._applied(*_stored(collection, commit, [row.code for row in rows.values()]))
         outcomes = [Outcome.UNCHANGED] * len(items)
         for position, outcome in zip(rows, commit.outcomes, strict=True):
             outcomes[position] = outcome
         for position in prepared.errors:
             outcomes[position] = Outcome.REFUSED
-        return Written(tuple(outcomes), commit.watermark, prepared.errors)
+        positions = list(rows)
+        witnesses = {positions[place]: witness for place, witness in near.items()}
+        return Written(tuple(outcomes), commit.watermark, prepared.errors, witnesses)
+
+    def _write_novel(
+        self, collection: Collection, rows: Sequence[Row], request_id: str, radius: int
+    ) -> tuple[Commit, dict[int, Witness]]:
+        """Look, then write if nothing was committed in between; look again if something was."""
+        ids = self._catalog.items.numbers(collection, [row.key for row in rows])
+        for _ in range(ATTEMPTS):
+            view = self._newest(collection)
+            near = near_ones(view, rows, ids, radius)
+            novelty = Novelty(radius, {place: number for place, (_, number) in near.items()}, view.watermark)
+            try:
+                commit = self._catalog.items.write(collection, rows, request_id=request_id, novelty=novelty)
+            except Aborted:
+                continue
+            return commit, self._witnesses(collection, rows, commit)
+        raise Aborted(
+            f"other writes to collection {collection.name!r} came between {ATTEMPTS} times: try again",
+            retry_after=RETRY_SECONDS,
+        )
+
+    def _witnesses(self, collection: Collection, rows: Sequence[Row], commit: Commit) -> dict[int, Witness]:
+        """The witness of each KNOWN row, by its position; one that was deleted since the first answer is missing."""
+        known = [place for place, outcome in enumerate(commit.outcomes) if outcome is Outcome.KNOWN]
+        numbers = {place: int(commit.ids[place]) for place in known}
+        held = self._catalog.items.by_ids(collection, set(numbers.values()))
+        return {
+            place: Witness(held[number].key, number, _distance(rows[place].code, held[number].code))
+            for place, number in numbers.items()
+            if number in held
+        }
+
+
+def _stored(collection: Collection, commit: Commit, codes: Sequence[bytes]) -> tuple[Collection, Commit, list[bytes]]:
+    """A commit and its codes without the rows that were not stored."""
+    keep = [place for place, outcome in enumerate(commit.outcomes) if outcome is not Outcome.KNOWN]
+    if len(keep) == len(commit.outcomes):
+        return collection, commit, list(codes)
+    outcomes = tuple(commit.outcomes[place] for place in keep)
+    return collection, replace(commit, ids=commit.ids[keep], outcomes=outcomes), [codes[place] for place in keep]
+
+
+def _distance(left: bytes, right: bytes) -> int:
+    return (int.from_bytes(left) ^ int.from_bytes(right)).bit_count()
 
 
 def _check_keys(keys: Sequence[str]) -> None:

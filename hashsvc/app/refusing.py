@@ -22,6 +22,12 @@ def check_count(count: int, field: str, most: int) -> None:
         raise InvalidArgument(f"{field} must be 1 to {most}, not {count}", field=field)
 
 
+def check_radius(radius: int | None, bits: int) -> None:
+    """Refuse a radius of novelty that no two codes can have."""
+    if radius is not None and not 0 <= radius <= bits:
+        raise InvalidArgument(f"radius must be 0 to {bits}, not {radius}", field="novelty.radius")
+
+
 def checked(filter: Node | None) -> Node | None:
     """A filter that is well formed, or none."""
     return None if filter is None else check_filter(filter)

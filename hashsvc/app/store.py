@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from hashsvc.domain.neighbours import Answer
     from hashsvc.domain.queries import Query, Rerank
     from hashsvc.encoders import Encoder, OnProgress
+    from hashsvc.index import View
     from hashsvc.runners.progress import OnProgress as OnUnit
 
 Role = Literal["owner", "worker"]
@@ -102,7 +103,9 @@ class Store:
         self._live = LiveIndexes(
             self.catalog, self.blobs, self.loaded, layout.snapshots, cached_rows=settings.cached_rows, eager=eager
         )
-        self._items = Items(self.catalog, self.blobs, self.loaded, settings.limits, self._applied)
+        self._items = Items(
+            self.catalog, self.blobs, self.loaded, settings.limits, applied=self._applied, newest=self._newest
+        )
         self.dedup = DedupVerbs(self, self._changed)
 
     @property
@@ -191,13 +194,15 @@ class Store:
 
     # items
 
-    def upsert(self, collection: str, items: Sequence[Item], *, request_id: str = "") -> Written:
+    def upsert(
+        self, collection: str, items: Sequence[Item], *, request_id: str = "", novelty: int | None = None
+    ) -> Written:
         """See :meth:`Service.upsert`."""
-        return self._items.upsert(self.collection(collection), items, request_id)
+        return self._items.upsert(self.collection(collection), items, request_id, novelty)
 
-    def upsert_stream(self, collection: str, items: Iterable[Item]) -> Iterator[Written]:
+    def upsert_stream(self, collection: str, items: Iterable[Item], *, novelty: int | None = None) -> Iterator[Written]:
         """See :meth:`Service.upsert_stream`."""
-        return self._items.upsert_stream(self.collection(collection), items)
+        return self._items.upsert_stream(self.collection(collection), items, novelty)
 
     def get_items(self, collection: str, keys: Sequence[str]) -> list[StoredItem]:
         """See :meth:`Service.get_items`."""
@@ -227,6 +232,11 @@ class Store:
     def writing_encoder(self, collection: Collection) -> Encoder | None:
         """See :meth:`Items.writing_encoder`."""
         return self._items.writing_encoder(collection)
+
+    def _newest(self, collection: Collection) -> View:
+        """A view of everything that is committed."""
+        self._check_owner()
+        return self._live.follower(collection).newest()
 
     def _changed(self, collection: Collection) -> None:
         """Bring what the catalog holds by now into the live index."""

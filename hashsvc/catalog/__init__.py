@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hashsvc.catalog.catalog import Catalog, open_catalog
-from hashsvc.catalog.commit import Changes, Commit, UnitProgress
+from hashsvc.catalog.commit import Changes, Commit, Novelty, UnitProgress
 from hashsvc.catalog.dump import blobs_of
 from hashsvc.catalog.migration import migrate
 
-__all__ = ["Catalog", "Changes", "Commit", "UnitProgress", "blobs_of", "migrate", "open_catalog"]
+__all__ = ["Catalog", "Changes", "Commit", "Novelty", "UnitProgress", "blobs_of", "migrate", "open_catalog"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,21 @@ class Commit:
     before: int
     watermark: int
     replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Novelty:
+    """Which rows of a write are not to be stored, decided outside the transaction.
+
+    Args:
+        radius: what the caller asked for.
+        known: id of the witness, by the position of the row it stands against.
+        watermark: the state that was looked at: the write is Aborted when the collection moved on.
+    """
+
+    radius: int
+    known: Mapping[int, int]
+    watermark: int
 
 
 @dataclass(frozen=True, slots=True)

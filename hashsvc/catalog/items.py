@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from hashsvc.catalog.commit import Changes, Commit, UnitProgress
+    from hashsvc.catalog.commit import Changes, Commit, Novelty, UnitProgress
     from hashsvc.catalog.database import Database
     from hashsvc.catalog.grouping import Writers
     from hashsvc.domain import items as nouns
@@ -53,6 +53,7 @@ class Items:
         asked: str = "",
         passing: Node | None = None,
         progress: UnitProgress | None = None,
+        novelty: Novelty | None = None,
     ) -> Commit:
         """Store and delete items in one durable transaction, all or none.
 
@@ -68,16 +69,25 @@ class Items:
             asked: what the caller asked for, when the rows do not say it (a deletion by filter): a repeated request_id
                 must come with the same.
             progress: the unit that these rows finish, in the same transaction.
+            novelty: rows left out because they are near what is held; their outcome is KNOWN, their id the witness's.
 
         Raises:
             InvalidArgument: a code or content hash of the wrong length, or a request_id used for another body.
             NotFound: the collection was deleted.
+            Aborted: the collection is not at the watermark of ``novelty`` any more; nothing was stored.
             ResourceExhausted: the disk is full; nothing was stored.
             Unavailable: the database went away; repeat with the same request_id.
         """
         return self._writers.submit(
             Write.of(
-                collection, upserts, deletes, request_id=request_id, asked=asked, progress=progress, passing=passing
+                collection,
+                upserts,
+                deletes,
+                request_id=request_id,
+                asked=asked,
+                progress=progress,
+                passing=passing,
+                novelty=novelty,
             )
         )
 
@@ -96,6 +106,12 @@ class Items:
             moved = taken(connection, collection.id)
             ids = [id_of(key, moved) for key in wanted]
             return {item.key: item for item in self._by_ids(connection, collection, ids) if item.key in wanted}
+
+    def numbers(self, collection: Collection, keys: Sequence[str]) -> builtins.list[int]:
+        """The id of each key: what it is held under, or would be."""
+        with self._database.reading() as connection:
+            moved = taken(connection, collection.id)
+        return [id_of(key, moved) for key in keys]
 
     def by_ids(self, collection: Collection, ids: Iterable[int] | NDArray[np.int64]) -> dict[int, StoredItem]:
         """The held items among these ids, by id, from one query."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hashsvc.domain.items import Row
 
 MAX_BYTES = 128
-LETTERS = {Outcome.STORED: "s", Outcome.UNCHANGED: "u", Outcome.DELETED: "d", Outcome.ABSENT: "a"}
+LETTERS = {Outcome.STORED: "s", Outcome.UNCHANGED: "u", Outcome.DELETED: "d", Outcome.ABSENT: "a", Outcome.KNOWN: "k"}
 OUTCOMES = {letter: outcome for outcome, letter in LETTERS.items()}
 
 

@@ -17,12 +17,12 @@ from hashsvc.catalog.values import attribute_keys, read_metadata, write_metadata
 from hashsvc.domain import items as nouns
 from hashsvc.domain.filters import Node, matches
 from hashsvc.domain.items import Outcome
-from hashsvc.errors import HashsvcError, InvalidArgument, NotFound
+from hashsvc.errors import Aborted, HashsvcError, InvalidArgument, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from hashsvc.catalog.commit import UnitProgress
+    from hashsvc.catalog.commit import Novelty, UnitProgress
     from hashsvc.catalog.database import Database
     from hashsvc.domain.collections import Collection
     from hashsvc.domain.items import Row
@@ -41,6 +41,7 @@ class Write:
         upserts: what each row will be held as.
         ids: the ids of their keys, unless displaced.
         passing: a filter that deleted items must still pass when it is their turn.
+        novelty: rows that are left out because they are near what is held.
     """
 
     collection: Collection
@@ -51,6 +52,7 @@ class Write:
     digest: bytes = b""
     progress: UnitProgress | None = None
     passing: Node | None = None
+    novelty: Novelty | None = None
 
     @classmethod
     def of(
@@ -63,6 +65,7 @@ class Write:
         asked: str,
         progress: UnitProgress | None,
         passing: Node | None = None,
+        novelty: Novelty | None = None,
     ) -> Write:
         """The write, checked.
 
@@ -79,9 +82,11 @@ class Write:
                 )
         requests.check_request_id(request_id)
         body = requests.digest(upserts, deletes, asked) if request_id else b""
+        if body and novelty is not None:
+            body = requests.digest([], [], f"{body.hex()} unless within {novelty.radius}")
         held = [(r.key, r.content_hash, r.code, write_metadata(r.metadata), r.reference, r.features) for r in upserts]
         ids = [nouns.item_id(row.key) for row in upserts]
-        return cls(collection, held, ids, deletes, request_id, body, progress, passing)
+        return cls(collection, held, ids, deletes, request_id, body, progress, passing, novelty)
 
     @property
     def size(self) -> int:
@@ -117,8 +122,12 @@ class Staged:
     def take(self, write: Write) -> Commit:
         """Bring in one write behind those before it: the next sequence numbers are its."""
         start, one = self.watermark, _One()
-        for row, own in zip(write.upserts, write.ids, strict=True):
-            self._upsert(one, self._id(row[0], own), row)
+        known = write.novelty.known if write.novelty else {}
+        for position, (row, own) in enumerate(zip(write.upserts, write.ids, strict=True)):
+            if position in known:
+                one.note(known[position], Outcome.KNOWN)
+            else:
+                self._upsert(one, self._id(row[0], own), row)
         for key in write.deletes:
             self._delete(one, self._id(key, None), key, write.passing)
         for number, row in one.stored.items():
@@ -220,6 +229,9 @@ def _perform(
     for write in writes:
         if write.request_id in known:
             answers.append(requests.again(known[write.request_id], write.request_id, write.digest))
+            continue
+        if write.novelty is not None and write.novelty.watermark != staged.watermark:
+            answers.append(Aborted("the collection changed while the items were compared with it: try again"))
             continue
         commit = staged.take(write)
         answers.append(commit)

@@ -168,9 +168,11 @@ class Client:
 
     # items
 
-    def upsert(self, collection: str, items: Sequence[Item], *, request_id: str = "") -> Written:
+    def upsert(
+        self, collection: str, items: Sequence[Item], *, request_id: str = "", novelty: int | None = None
+    ) -> Written:
         """See :meth:`Service.upsert`; without a request id it makes its own, so that a repeated try writes once."""
-        request = requests.upsert(collection, self._kind(collection), items, request_id or _new_id())
+        request = requests.upsert(collection, self._kind(collection), items, request_id or _new_id(), novelty)
         return read_written(self._call(self._items.Upsert, request))
 
     def upsert_stream(
@@ -178,6 +180,7 @@ class Client:
         collection: str,
         items: Iterable[Item],
         *,
+        novelty: int | None = None,
         batch_items: int = BATCH_ITEMS,
         batch_bytes: int = BATCH_BYTES,
     ) -> Iterator[Written]:
@@ -187,9 +190,15 @@ class Client:
         not acknowledged is sent again: that is harmless, it is then UNCHANGED. A batch is closed after ``batch_items``
         items or ``batch_bytes`` bytes.
         """
-        upload = Upload(batches(collection, self._kind(collection), items, batch_items, batch_bytes))
+        upload = Upload(
+            batches(self._first(collection, novelty), self._kind(collection), items, batch_items, batch_bytes)
+        )
         with self._raising():
             yield from upload.run(partial(self._items.UpsertStream, metadata=self._metadata))
+
+    @staticmethod
+    def _first(collection: str, novelty: int | None) -> items_pb2.UpsertStreamRequest:
+        return items_pb2.UpsertStreamRequest(collection=collection, novelty=requests.write_novelty(novelty))
 
     def get_items(self, collection: str, keys: Sequence[str]) -> list[StoredItem]:
         """See :meth:`Service.get_items`."""

@@ -80,13 +80,21 @@ def update_collection(
     return request
 
 
-def upsert(collection: str, kind: Kind, items: Sequence[Item], request_id: str) -> items_pb2.UpsertRequest:
+def upsert(
+    collection: str, kind: Kind, items: Sequence[Item], request_id: str, novelty: int | None = None
+) -> items_pb2.UpsertRequest:
     """See :meth:`Service.upsert`."""
     return items_pb2.UpsertRequest(
         collection=collection,
         items=[write_item(item, kind, f"items[{i}]") for i, item in enumerate(items)],
         request_id=request_id,
+        novelty=write_novelty(novelty),
     )
+
+
+def write_novelty(radius: int | None) -> items_pb2.Novelty | None:
+    """The message that asks to store only what has nothing within a radius."""
+    return None if radius is None else items_pb2.Novelty(radius=_unsigned(radius, "novelty.radius"))
 
 
 def list_items(collection: str, filter: Node | None, page_size: int, page_token: str) -> items_pb2.ListItemsRequest:

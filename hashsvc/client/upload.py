@@ -80,19 +80,31 @@ class Batch:
         for position, outcome in zip(self.sent, told.outcomes, strict=True):
             outcomes[position] = outcome
         errors = {self.sent[position]: error for position, error in told.errors.items()} | self.refused
-        return Written(tuple(outcomes), told.watermark, errors)
+        witnesses = {self.sent[position]: witness for position, witness in told.witnesses.items()}
+        return Written(tuple(outcomes), told.watermark, errors, witnesses)
 
 
-def batches(collection: str, kind: Kind, items: Iterable[Item], batch_items: int, batch_bytes: int) -> Iterator[Batch]:
-    """The items in numbered batches of at most ``batch_items``, closed once they hold ``batch_bytes``."""
-    batch = Batch(items_pb2.UpsertStreamRequest(collection=collection, batch=0))
+def batches(
+    head: items_pb2.UpsertStreamRequest, kind: Kind, items: Iterable[Item], batch_items: int, batch_bytes: int
+) -> Iterator[Batch]:
+    """The items in numbered batches of at most ``batch_items``, closed once they hold ``batch_bytes``.
+
+    Each message starts as a copy of ``head``, so that any of them can be the first of a call.
+    """
+    batch = Batch(_numbered(head, 0))
     for item in items:
         batch.add(item, kind)
         if len(batch) >= batch_items or batch.bytes >= batch_bytes:
             yield batch
-            batch = Batch(items_pb2.UpsertStreamRequest(collection=collection, batch=batch.message.batch + 1))
+            batch = Batch(_numbered(head, batch.message.batch + 1))
     if len(batch):
         yield batch
+
+
+def _numbered(head: items_pb2.UpsertStreamRequest, number: int) -> items_pb2.UpsertStreamRequest:
+    message = items_pb2.UpsertStreamRequest(batch=number)
+    message.MergeFrom(head)
+    return message
 
 
 class Upload:

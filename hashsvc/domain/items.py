@@ -97,13 +97,26 @@ class StoredItem:
 
 
 class Outcome(StrEnum):
-    """What a write did with one item. UNCHANGED: held already with the same content hash, code and metadata."""
+    """What a write did with one item.
+
+    UNCHANGED: held already with the same content hash, code and metadata. KNOWN: not stored, another item lies near it.
+    """
 
     STORED = "stored"
     UNCHANGED = "unchanged"
     DELETED = "deleted"
     ABSENT = "absent"
     REFUSED = "refused"
+    KNOWN = "known"
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """The item that lies near one that was not stored: its key, id and integer Hamming distance."""
+
+    key: str
+    id: int
+    distance: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +127,14 @@ class Written:
         outcomes: one for each item of the request, in its order.
         errors: the error of each REFUSED item, by its position in the request.
         watermark: the collection's sequence number after the write.
+        witnesses: what lies near each KNOWN item, by the item's position in the request; a repeated request names
+            those that are still held.
     """
 
     outcomes: tuple[Outcome, ...]
     watermark: int
     errors: Mapping[int, HashsvcError] = field(default_factory=dict)
+    witnesses: Mapping[int, Witness] = field(default_factory=dict)
 
     def count(self, outcome: Outcome) -> int:
         """How many items of the request had this outcome."""

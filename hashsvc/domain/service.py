@@ -68,15 +68,22 @@ class Service(Protocol):
         """Delete a collection and everything in it."""
         ...
 
-    def upsert(self, collection: str, items: Sequence[Item], *, request_id: str = "") -> Written:
+    def upsert(
+        self, collection: str, items: Sequence[Item], *, request_id: str = "", novelty: int | None = None
+    ) -> Written:
         """Store items in one transaction, all or none; a repeated ``request_id`` answers as the first call did.
+
+        With ``novelty`` an item is stored only if no other item lies within that Hamming distance (inclusive), neither
+        in the collection nor before it in the request; else it is KNOWN and its witness is named. No concurrent write
+        comes between the look and the store. An item under the key of a held one replaces it and is not compared to it.
 
         Raises:
             InvalidArgument: an item is wrong (named as ``items[i]...``); nothing is stored.
+            Aborted: other writes kept coming between; nothing is stored, try again.
         """
         ...
 
-    def upsert_stream(self, collection: str, items: Iterable[Item]) -> Iterator[Written]:
+    def upsert_stream(self, collection: str, items: Iterable[Item], *, novelty: int | None = None) -> Iterator[Written]:
         """Store items in batches, one acknowledgement a batch; a wrong item is REFUSED and costs only itself."""
         ...
 

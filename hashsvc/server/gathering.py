@@ -136,16 +136,23 @@ class Gathering:
                     room -= len(one.questions)
             taken = set(map(id, batch))
             self._waiting = [one for one in self._waiting if id(one) not in taken]
+            self._share_places()
         return batch
 
     def _hand_on(self) -> None:
         with self._lock:
-            heir = next((one for one in self._waiting if not one.leads), None)
-            if heir is None:
-                self._free += 1
+            self._free += 1
+            self._share_places()
+
+    def _share_places(self) -> None:
+        """Let calls that wait lead, as long as there are places; the lock is held."""
+        for one in self._waiting:
+            if not self._free:
                 return
-            heir.leads = True
-        heir.ready.release()
+            if not one.leads:
+                self._free -= 1
+                one.leads = True
+                one.ready.release()
 
 
 def _settle(batch: list[Ticket], work: Callable[[Sequence[Any]], list[Any]]) -> None:

@@ -10,14 +10,14 @@ from hashsvc.server.requests import collection_named, filter_of, mask_of, page_s
 from hashsvc.v1 import items_pb2, items_pb2_grpc
 from hashsvc.wire.enums import OUTCOME
 from hashsvc.wire.errors import write_error
-from hashsvc.wire.items import STORED_FIELDS, read_item, write_stored
+from hashsvc.wire.items import STORED_FIELDS, read_item, write_stored, write_witnesses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import grpc
 
-    from hashsvc.domain.items import Item
+    from hashsvc.domain.items import Item, Witness
     from hashsvc.domain.kinds import Kind
     from hashsvc.domain.service import Service
     from hashsvc.settings import Limits
@@ -33,43 +33,47 @@ class ItemsServicer(items_pb2_grpc.ItemsServicer):
     def Upsert(self, request: items_pb2.UpsertRequest, context: grpc.ServicerContext) -> items_pb2.UpsertResponse:
         name = collection_named(request.collection)
         request_id = request_id_of(request)
-        _refuse_novelty(request)
         kind = self._store.collection(name).kind
         items = [read_item(item, kind, f"items[{i}]") for i, item in enumerate(request.items)]
-        written = self._store.upsert(name, items, request_id=request_id)
-        return items_pb2.UpsertResponse(outcomes=_numbers(written), watermark=written.watermark)
+        written = self._store.upsert(name, items, request_id=request_id, novelty=_novelty_of(request))
+        return items_pb2.UpsertResponse(
+            outcomes=_numbers(written), watermark=written.watermark, witnesses=write_witnesses(written.witnesses)
+        )
 
     def UpsertStream(
         self, requests: Iterator[items_pb2.UpsertStreamRequest], context: grpc.ServicerContext
     ) -> Iterator[items_pb2.UpsertStreamResponse]:
-        name, kind = "", None
+        name, kind, novelty = "", None, None
         for request in requests:
             if not name or request.collection not in {"", name}:
                 if name:
                     raise InvalidArgument(f"this stream writes to {name!r} only", field="collection")
                 name = collection_named(request.collection)
             kind = kind or self._store.collection(name).kind
-            _refuse_novelty(request)
-            yield self._write_batch(name, kind, request)
+            novelty = _novelty_of(request) if request.HasField("novelty") else novelty
+            yield self._write_batch(name, kind, request, novelty)
 
     def _write_batch(
-        self, name: str, kind: Kind, request: items_pb2.UpsertStreamRequest
+        self, name: str, kind: Kind, request: items_pb2.UpsertStreamRequest, novelty: int | None
     ) -> items_pb2.UpsertStreamResponse:
         taken, errors = _read_rows(request.items, kind)
         outcomes = [Outcome.REFUSED] * len(request.items)
+        witnesses: dict[int, Witness] = {}
         watermark = None
         done = 0
-        for written in self._store.upsert_stream(name, list(taken.values())):
+        for written in self._store.upsert_stream(name, list(taken.values()), novelty=novelty):
             positions = list(taken)[done : done + len(written.outcomes)]
             for position, outcome in zip(positions, written.outcomes, strict=True):
                 outcomes[position] = outcome
             errors.update({positions[i]: _moved(error, i, positions[i]) for i, error in written.errors.items()})
+            witnesses.update({positions[i]: witness for i, witness in written.witnesses.items()})
             watermark = written.watermark
             done += len(written.outcomes)
         response = items_pb2.UpsertStreamResponse(
             batch=request.batch,
             outcomes=[OUTCOME.write(outcome) for outcome in outcomes],  # type: ignore[misc]
             watermark=self._store.collection(name).watermark if watermark is None else watermark,
+            witnesses=write_witnesses(witnesses),
         )
         for position in sorted(errors):
             write_error(response.errors.add(position=position).error, errors[position])
@@ -127,13 +131,9 @@ def _numbers(written: Written) -> list[items_pb2.Outcome]:
     return [OUTCOME.write(outcome) for outcome in written.outcomes]  # type: ignore[misc]
 
 
-def _refuse_novelty(request: items_pb2.UpsertRequest | items_pb2.UpsertStreamRequest) -> None:
-    if request.HasField("novelty"):
-        raise InvalidArgument(
-            "this server does not store by novelty: search within the radius first",
-            field="novelty",
-            reason="NOT_OFFERED",
-        )
+def _novelty_of(request: items_pb2.UpsertRequest | items_pb2.UpsertStreamRequest) -> int | None:
+    """The radius within which nothing may lie; None where it does not matter."""
+    return request.novelty.radius if request.HasField("novelty") else None
 
 
 def _read_rows(messages: Sequence[items_pb2.Item], kind: Kind) -> tuple[dict[int, Item], dict[int, HashsvcError]]:

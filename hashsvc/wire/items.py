@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hashsvc.domain.items import Item, StoredItem, Written
+from hashsvc.domain.items import Item, StoredItem, Witness, Written
 from hashsvc.domain.kinds import Kind
 from hashsvc.errors import InvalidArgument
 from hashsvc.v1 import items_pb2
@@ -15,6 +15,7 @@ from hashsvc.wire.metadata import read_metadata, write_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Names
+    from collections.abc import Mapping
 
 STORED_FIELDS = tuple(field.name for field in items_pb2.StoredItem.DESCRIPTOR.fields)
 
@@ -96,8 +97,18 @@ def read_written(
 ) -> Written:
     """The acknowledgement in an answer."""
     errors = message.errors if isinstance(message, items_pb2.UpsertStreamResponse) else ()
+    witnesses = () if isinstance(message, items_pb2.DeleteItemsResponse) else message.witnesses
     return Written(
         outcomes=tuple(OUTCOME.read(number, "outcomes") for number in message.outcomes),
         watermark=message.watermark,
         errors={error.position: read_error(error.error) for error in errors},
+        witnesses={one.position: Witness(one.key, one.id, one.distance) for one in witnesses},
     )
+
+
+def write_witnesses(witnesses: Mapping[int, Witness]) -> list[items_pb2.Witness]:
+    """The messages of what lies near the items that were not stored."""
+    return [
+        items_pb2.Witness(position=position, key=one.key, id=one.id, distance=one.distance)
+        for position, one in sorted(witnesses.items())
+    ]

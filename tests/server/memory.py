@@ -16,7 +16,7 @@ from hashsvc.codes import check_bits, hamming
 from hashsvc.domain.collections import Collection
 from hashsvc.domain.encoders import CodeSpec, EncoderVersion
 from hashsvc.domain.filters import Filter, Node, check_filter, matches
-from hashsvc.domain.items import Item, Outcome, StoredItem, Written, check_key, content_hash, item_id
+from hashsvc.domain.items import Item, Outcome, StoredItem, Witness, Written, check_key, content_hash, item_id
 from hashsvc.domain.jobs import Counts, DeadLetter, Job, JobKind, JobState
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
 from hashsvc.domain.metadata import check_metadata
@@ -147,31 +147,61 @@ class MemoryStore:
         held.contents[stored.key] = item.content or b""
         return Outcome.STORED
 
-    def upsert(self, collection: str, items: Sequence[Item], *, request_id: str = "") -> Written:
+    def upsert(
+        self, collection: str, items: Sequence[Item], *, request_id: str = "", novelty: int | None = None
+    ) -> Written:
+        self._radius(self._get(collection), novelty)
         self._count(len(items), "items", self.limits.max_items)
         with self.lock:
             if request_id and request_id in self.replies:
                 return self.replies[request_id]
             held = self._get(collection)
             stored = [self._stored(held, item, i) for i, item in enumerate(items)]
-            outcomes = tuple(self._put(held, row, item) for row, item in zip(stored, items, strict=True))
-            written = Written(outcomes, held.collection.watermark)
+            witnesses: dict[int, Witness] = {}
+            outcomes = []
+            for position, (row, item) in enumerate(zip(stored, items, strict=True)):
+                witness = self._witness(held, row, novelty)
+                if witness is None:
+                    outcomes.append(self._put(held, row, item))
+                else:
+                    outcomes.append(Outcome.KNOWN)
+                    witnesses[position] = witness
+            written = Written(tuple(outcomes), held.collection.watermark, {}, witnesses)
             self.replies[request_id] = written
             return written
 
-    def upsert_stream(self, collection: str, items: Iterable[Item]) -> Iterator[Written]:
+    def _radius(self, held: Held, novelty: int | None) -> None:
+        if novelty is not None and novelty > held.collection.bits:
+            raise InvalidArgument(f"radius must be 0 to {held.collection.bits}", field="novelty.radius")
+
+    def _witness(self, held: Held, row: StoredItem, novelty: int | None) -> Witness | None:
+        code = np.frombuffer(row.code, np.uint8)
+        near = [
+            (int(hamming(np.frombuffer(other.code, np.uint8), code)), other.id, other.key)
+            for other in held.items.values()
+            if novelty is not None and other.key != row.key
+        ]
+        distance, number, key = min(near, default=(1 << 30, 0, ""))
+        return Witness(key, number, distance) if novelty is not None and distance <= novelty else None
+
+    def upsert_stream(self, collection: str, items: Iterable[Item], *, novelty: int | None = None) -> Iterator[Written]:
         held = self._get(collection)
+        self._radius(held, novelty)
         source = iter(items)
         while batch := list(itertools.islice(source, 3)):
-            outcomes, errors = [], {}
+            outcomes, errors, witnesses = [], {}, {}
             for position, item in enumerate(batch):
                 try:
                     with self.lock:
-                        outcomes.append(self._put(held, self._stored(held, item, position), item))
+                        row = self._stored(held, item, position)
+                        witness = self._witness(held, row, novelty)
+                        if witness is not None:
+                            witnesses[position] = witness
+                        outcomes.append(Outcome.KNOWN if witness else self._put(held, row, item))
                 except HashsvcError as error:
                     outcomes.append(Outcome.REFUSED)
                     errors[position] = error
-            yield Written(tuple(outcomes), held.collection.watermark, errors)
+            yield Written(tuple(outcomes), held.collection.watermark, errors, witnesses)
 
     def get_items(self, collection: str, keys: Sequence[str]) -> list[StoredItem]:
         self._count(len(keys), "keys", self.limits.max_page)

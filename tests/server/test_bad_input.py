@@ -137,7 +137,7 @@ ITEMS: list[tuple[str, Any, grpc.StatusCode, str]] = [
     ("Upsert", upsert(metadata={"a": Value(string_value="\0")}), BAD, "items[0].metadata.a"),
     ("Upsert", upsert(metadata={"": Value(boolean_value=True)}), BAD, "items[0].metadata"),
     ("Upsert", upsert(request_id="r" * 129), BAD, "request_id"),
-    ("Upsert", items_pb2.UpsertRequest(collection="docs", novelty=items_pb2.Novelty(radius=1)), BAD, "novelty"),
+    ("Upsert", items_pb2.UpsertRequest(collection="docs", novelty=items_pb2.Novelty(radius=65)), BAD, "novelty.radius"),
     ("Upsert", upsert(collection="codes", text="text"), BAD, "items[0].text"),
     ("Upsert", upsert(collection="codes", code=b"123"), BAD, "items[0].code"),
     ("Upsert", upsert(collection="vectors", vector=b"12345"), BAD, "items[0].vector"),

@@ -50,7 +50,7 @@ def by_ids(held: Sequence[Held], tail: Part, ids: NDArray[np.int64]) -> list[Par
         at = np.minimum(np.searchsorted(ids, tail.ids), max(len(ids) - 1, 0))
         hit = ids[at] == tail.ids if len(ids) else np.zeros(len(tail.ids), bool)
         parts.append(_cut_tail(tail, bitmap_of(np.flatnonzero(hit), len(tail.ids))))
-    return [part for part in parts if part.codes.any()]
+    return [part for part in parts if part.total]
 
 
 def by_bitmap(held: Sequence[Held], tail: Part, bitmap: ItemBitmap) -> list[Part]:
@@ -80,8 +80,11 @@ def _cut(held: Held, bitmap: NDArray[np.uint64]) -> Part:
     if compiled is None:
         return part_of(segment, held.items & bitmap[:groups], held.extras & bitmap[groups:])
     codes, items, extras = np.empty(groups, np.uint64), np.empty(groups, np.uint64), np.empty_like(held.extras)
-    lists = (segment.shared_codes, segment.shared_offsets)
-    total = compiled["cut"](held.items, held.extras, *lists, frozen(bitmap), codes, items, extras)
+    lists = (segment.shared, segment.shared_codes, segment.shared_offsets)
+    strict = segment.structure is not None
+    total = compiled["cut"](
+        held.items, held.extras, held.part.codes, *lists, frozen(bitmap), strict, codes, items, extras
+    )
     return part_from(segment, frozen(codes), frozen(items), frozen(extras), total)
 
 

@@ -161,13 +161,14 @@ class ApproximatePass:
 
     def nearest(self, parts: Sequence[Part], queries: NDArray[np.uint64], k: int, after: Cursor) -> Rows:
         """See :class:`hashsvc.index.passes.Pass`; not exact."""
-        if after != START:
-            return self._rest.nearest(parts, queries, k, after)
-        built, rest = _split(parts)
-        usable = [part for part in built if _mostly_allowed(part)]
-        rest += [part for part in built if not _mostly_allowed(part)]
+        usable = self.approximated(parts, after)
+        rest = [part for part in parts if all(part is not one for one in usable)]
         found = [self._nearest(part, queries, k) for part in usable]
         return nearest_of(joined([*found, self._rest.nearest(rest, queries, k, after)]), len(queries), k)
+
+    def approximated(self, parts: Sequence[Part], after: Cursor) -> list[Part]:
+        """The parts of a nearest search that are not left to the exact pass."""
+        return [part for part in _split(parts)[0] if _mostly_allowed(part)] if after == START else []
 
     def inside(self, parts: Sequence[Part], queries: NDArray[np.uint64], radius: int) -> Rows:
         """See :class:`hashsvc.index.passes.Pass`; exact."""

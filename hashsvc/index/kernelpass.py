@@ -84,6 +84,15 @@ class ScanPass:
         """See :class:`hashsvc.index.passes.Pass`."""
         return ordered(joined([rows for part in parts for rows in self._inside(part, frozen(queries), radius)]))
 
+    def inside_at_most(self, part: Part, query: NDArray[np.uint64], radius: int, most: int) -> Rows | None:
+        """Every item of one part within the radius of one query, unordered; None when there are more than ``most``."""
+        state = np.zeros(3, np.int64)
+        rows = Rows(np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.int64))
+        count = self.functions["scan_inside"](*part[:9], frozen(query), self.like, radius, state, *rows)
+        if state[0] < len(part.codes):
+            return None
+        return Rows(rows.queries[:count], rows.distances[:count], rows.ids[:count])
+
     def _inside(self, part: Part, queries: NDArray[np.uint64], radius: int) -> list[Rows]:
         state, found, room = np.zeros(3, np.int64), [], ROOM
         while state[0] < len(part.codes):
@@ -175,17 +184,33 @@ class TablesPass:
         rest = Rows(left.astype(np.int32)[rest.queries], rest.distances, rest.ids)
         return [rest] if len(left) == len(queries) else [nearest_of(joined([heaps.rows(), rest]), len(queries), k)]
 
+    def inside_at_most(self, part: Part, query: NDArray[np.uint64], radius: int, most: int) -> Rows | None:
+        """As :meth:`ScanPass.inside_at_most`, of a part with tables."""
+        tables = tables_of(part)
+        assert tables is not None
+        rows, count = self._inside_room(part, tables, query, radius, min(FEW, most))
+        if len(rows.ids) < count <= most:
+            rows, count = self._inside_room(part, tables, query, radius, count)
+        return rows if count <= most else None
+
     def _inside(self, part: Part, tables: Tables, queries: NDArray[np.uint64], number: int, radius: int) -> Rows:
+        query, room = queries[number : number + 1], FEW
+        rows, count = self._inside_room(part, tables, query, radius, room)
+        if count > room:
+            rows, _ = self._inside_room(part, tables, query, radius, count)
+        return rows._replace(queries=np.full(len(rows.ids), number, np.int32))
+
+    def _inside_room(
+        self, part: Part, tables: Tables, query: NDArray[np.uint64], radius: int, room: int
+    ) -> tuple[Rows, int]:
+        """Some rows of one query, all of them where they fit into the room, and how many there are."""
         lists = (tables.cuts, tables.bases, tables.offsets, tables.entries)
-        query, room = frozen(queries[number : number + 1]), FEW
-        while True:
-            distances, ids = np.empty(room, np.int32), np.empty(room, np.int64)
-            count = self._scan.functions["tables_inside"](
-                *part[:9], *lists, query, self._scan.like, radius, distances, ids
-            )
-            if count <= room:
-                return Rows(np.full(count, number, np.int32), distances[:count], ids[:count])
-            room = count
+        distances, ids = np.empty(room, np.int32), np.empty(room, np.int64)
+        count = self._scan.functions["tables_inside"](
+            *part[:9], *lists, frozen(query), self._scan.like, radius, distances, ids
+        )
+        held = min(count, room)
+        return Rows(np.zeros(held, np.int32), distances[:held], ids[:held]), count
 
 
 def tables_of(part: Part) -> Tables | None:

@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
 # Tables of a smaller segment save less than they cost: its scan takes a few microseconds.
 AUTO_TABLES_FROM = 50_000
-
-
-# A smaller segment is scanned exactly in less time than an approximate index takes.
-APPROXIMATE_FROM = 10_000
+# A smaller segment is scanned exactly in less time than an approximate index takes: a graph looks at some thousands of
+# codes that lie all over the memory.
+APPROXIMATE_FROM = {IndexKind.IVF: 10_000, IndexKind.HNSW: 250_000}
 BUILDERS = {IndexKind.IVF: build_ivf, IndexKind.HNSW: build_hnsw}
 
 
@@ -40,7 +39,7 @@ def equipped(segment: Segment, kind: IndexKind) -> Segment:
 
 def lacks_structure(segment: Segment, kind: IndexKind) -> bool:
     """Whether the merging should build the segment's approximate index."""
-    if kind not in BUILDERS or segment.codes < APPROXIMATE_FROM:
+    if kind not in BUILDERS or segment.codes < APPROXIMATE_FROM[kind]:
         return False
     return segment.structure is None or segment.structure.kind is not kind
 

@@ -26,7 +26,8 @@ class Part(NamedTuple):
     Args:
         blocks: codes ``uint64[groups, words, 64]``.
         ids: ``int64[codes]``, the first item id of each code.
-        codes: bitmap of codes that at least one item may answer for.
+        codes: bitmap of codes that at least one item may answer for; of a filtered segment without FAISS index it may
+            hold shared codes besides, none of whose items may.
         items: bitmap of codes whose first item may answer.
         shared, shared_codes, shared_offsets, extra_ids: the posting lists, as in :class:`Segment`; empty in a tail.
         extras: bitmap of extras that may answer.

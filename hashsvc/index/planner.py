@@ -69,6 +69,18 @@ class Planner:
         found = [self.ways[way].inside(some, queries, radius) for way, some in _grouped(parts, chosen)]
         return found[0] if len(found) == 1 else ordered(joined(found))
 
+    def inside_at_most(self, parts: Sequence[Part], query: NDArray[np.uint64], radius: int, most: int) -> Rows | None:
+        """Every item within the radius of one query, in order; None when there are more than ``most``."""
+        found: list[Rows] = []
+        for part in parts:
+            way = min_of(self.inside_costs(part, 1, radius))
+            rows = (self.tables if way == "tables" else self.scan).inside_at_most(part, query, radius, most)
+            if rows is None:
+                return None
+            found.append(rows)
+        rows = joined(found)
+        return ordered(rows) if len(rows.ids) <= most else None
+
     def nearest_costs(self, part: Part, queries: int) -> dict[str, float]:
         """Expected nanoseconds of each possible pass of a nearest search."""
         costs = self._scan_costs(part, queries)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -19,6 +19,11 @@ class Rows(NamedTuple):
     queries: NDArray[np.int32]
     distances: NDArray[np.int32]
     ids: NDArray[np.int64]
+
+    def pieces(self, size: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32]]]:
+        """Ids and distances, at most ``size`` at a time."""
+        for start in range(0, len(self.ids), size):
+            yield self.ids[start : start + size], self.distances[start : start + size]
 
 
 class Cursor(NamedTuple):

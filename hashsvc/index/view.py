@@ -19,6 +19,7 @@ from hashsvc.index.memory import Memory, memory_of
 from hashsvc.index.planner import Planner, Step, part_name
 from hashsvc.index.reference import ReferencePass
 from hashsvc.index.rows import START, Cursor, as_neighbours
+from hashsvc.index.streaming import pages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -104,8 +105,9 @@ class View:
         way = self.exactly if exact else self.way
         if isinstance(way, ApproximatePass) and effort is not None:
             way = way.at(effort)
-        found = as_neighbours(way.nearest(parts, words, k, cursor), len(queries), exact=way.exact)
-        if not way.exact and self.audit is not None and self.audit.chosen():
+        truly = not (isinstance(way, ApproximatePass) and way.approximated(parts, cursor))
+        found = as_neighbours(way.nearest(parts, words, k, cursor), len(queries), exact=truly)
+        if not truly and self.audit is not None and self.audit.chosen():
             truth = self.exactly.nearest(parts, words, k, cursor)
             self.audit.record(found, as_neighbours(truth, len(queries)))
         return found
@@ -135,8 +137,7 @@ class View:
         self, queries: NDArray[np.uint8], radius: int, allowed: NDArray[np.int64] | ItemBitmap | None = None
     ) -> Neighbours:
         """Every item at distance <= radius of each query; arguments and errors as in :meth:`search`."""
-        if not 0 <= radius <= self.bits:
-            raise InvalidArgument(f"radius must be 0 to {self.bits}, not {radius}", field="radius")
+        self._check_radius(radius)
         words = self._words(queries)
         return as_neighbours(self.way.inside(self._parts(allowed), words, radius), len(queries))
 
@@ -148,11 +149,22 @@ class View:
         *,
         chunk: int = 10_000,
     ) -> Iterator[Neighbours]:
-        """What :meth:`within` answers for one query ``uint8[bits/8]``, in pieces of at most ``chunk`` items."""
-        whole = self.within(query[None], radius, allowed)
-        for start in range(0, len(whole.ids), chunk):
-            ids, distances = whole.ids[start : start + chunk], whole.distances[start : start + chunk]
-            yield Neighbours(np.array([0, len(ids)], np.int64), ids, distances)
+        """What :meth:`within` answers for one query ``uint8[bits/8]``, in pieces of at most ``chunk`` items.
+
+        However large the answer, no more than 65,536 items of it are in memory at a time.
+
+        Raises:
+            InvalidArgument: a radius outside 0 to bits, wrong shape of the query, chunk < 1.
+        """
+        if chunk < 1:
+            raise InvalidArgument(f"chunk must be at least 1, not {chunk}", field="chunk")
+        self._check_radius(radius)
+        words, parts = self._words(query[None]), self._parts(allowed)
+        return (
+            Neighbours(np.array([0, len(ids)], np.int64), ids, distances)
+            for page in pages(self.exactly, parts, words, radius)
+            for ids, distances in page.pieces(chunk)
+        )
 
     def bitmap(self, ids: NDArray[np.int64]) -> ItemBitmap:
         """The bitmap over this view's ordinals of those items of ``ids int64[n]`` that it holds."""
@@ -176,6 +188,10 @@ class View:
             self._check_bitmap(allowed)
             return by_bitmap(self.held, self.tail, allowed)
         return by_ids(self.held, self.tail, check_ids(allowed))
+
+    def _check_radius(self, radius: int) -> None:
+        if not 0 <= radius <= self.bits:
+            raise InvalidArgument(f"radius must be 0 to {self.bits}, not {radius}", field="radius")
 
     def _check_bitmap(self, bitmap: ItemBitmap) -> None:
         if bitmap.watermark != self.watermark:

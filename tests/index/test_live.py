@@ -12,11 +12,12 @@ import pytest
 
 from hashsvc.domain.kinds import IndexKind
 from hashsvc.errors import FailedPrecondition, InvalidArgument
-from hashsvc.index import Audit, ItemBitmap, LiveIndex, publish
+from hashsvc.index import Audit, ItemBitmap, LiveIndex, kinds, publish, streaming
 from hashsvc.index.audit import recall
 from hashsvc.index.background import Merging
 from hashsvc.index.kernel import compiled
 from hashsvc.index.merging import chosen
+from hashsvc.index.reference import ReferencePass
 from tests.index.oracle import Oracle, clustered
 from tests.index.test_kinds import NONE, filled, pairs
 
@@ -118,7 +119,10 @@ def test_writers_mergers_and_searchers_meet() -> None:
 
 
 @pytest.mark.parametrize("kind", [IndexKind.IVF, IndexKind.HNSW])
-def test_approximate_kinds_recall_audit_and_never_break_a_filter(kind: IndexKind) -> None:
+def test_approximate_kinds_recall_audit_and_never_break_a_filter(
+    kind: IndexKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(kinds.APPROXIMATE_FROM, kind, 10_000)
     reported: list[float] = []
     live = LiveIndex(64, kind, audit=Audit(1.0, reported.append))
     codes = clustered(np.random.default_rng(5), 20_000, 64)
@@ -137,7 +141,16 @@ def test_approximate_kinds_recall_audit_and_never_break_a_filter(kind: IndexKind
     assert np.array_equal(some.ids, view.search(queries, 10, allowed, exact=True).ids)
 
 
-def test_a_filter_leaves_k_when_k_exist() -> None:
+def test_what_a_graph_would_slow_down_is_answered_exactly() -> None:
+    live = big(IndexKind.HNSW, 12_000)
+    live.merge()
+    view = live.view()
+    assert view.held[0].segment.structure is None
+    assert view.search(np.zeros((1, 8), np.uint8), 10).exact
+
+
+def test_a_filter_leaves_k_when_k_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(kinds.APPROXIMATE_FROM, IndexKind.HNSW, 10_000)
     live = big(IndexKind.HNSW, 12_000)
     assert live.merge()
     view = live.view()
@@ -174,11 +187,27 @@ def test_pages_go_on_through_ties() -> None:
     assert seen == [(0, number) for number in range(500)]
 
 
-def test_within_comes_in_chunks() -> None:
+@pytest.mark.parametrize("kind", [IndexKind.AUTO, IndexKind.TABLES, IndexKind.HNSW])
+@pytest.mark.parametrize("page", [7, 64, 1 << 16])
+def test_within_comes_in_chunks(kind: IndexKind, page: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "PAGE", page)
+    view, oracle, queries = filled(kind, 64)
+    allowed = np.array(sorted(oracle.items)[::3], np.int64)
+    for radius in (0, 3, 40, 64):
+        for only in (None, allowed):
+            chunks = list(view.within_chunks(queries[0], radius, only, chunk=50))
+            every = oracle.pairs(queries[0], None if only is None else set(only.tolist()))
+            assert [pair for chunk in chunks for pair in pairs(chunk)] == [pair for pair in every if pair[0] <= radius]
+            assert all(0 < len(chunk.ids) <= min(50, page) for chunk in chunks)
+
+
+def test_pages_without_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "PAGE", 64)
     view, oracle, queries = filled(IndexKind.AUTO, 64)
-    chunks = list(view.within_chunks(queries[0], 40, chunk=50))
-    assert [pair for chunk in chunks for pair in pairs(chunk)] == [p for p in oracle.pairs(queries[0]) if p[0] <= 40]
-    assert {len(chunk.ids) for chunk in chunks[:-1]} == {50}
+    found = list(streaming.pages(ReferencePass(), view._parts(None), view._words(queries[:1]), 40))
+    ids = [number for page in found for number in page.ids.tolist()]
+    assert ids == [number for distance, number in oracle.pairs(queries[0]) if distance <= 40]
+    assert max(len(page.ids) for page in found) == 64
 
 
 def test_wrong_requests_are_refused() -> None:
@@ -188,6 +217,10 @@ def test_wrong_requests_are_refused() -> None:
         view.search(query, 0)
     with pytest.raises(InvalidArgument, match="radius"):
         view.within(query, 65)
+    with pytest.raises(InvalidArgument, match="radius"):
+        view.within_chunks(query[0], 65)
+    with pytest.raises(InvalidArgument, match="chunk"):
+        view.within_chunks(query[0], 3, chunk=0)
     with pytest.raises(InvalidArgument, match="codes must"):
         view.search(np.zeros((1, 9), np.uint8), 1)
     with pytest.raises(InvalidArgument, match="effort"):

@@ -9,6 +9,9 @@ from numba.extending import register_jitable
 
 from hashsvc.index.kernel.vector import bit_count, lowest_bit
 
+# Extras are many when there are more than one to so many shared codes.
+MANY = 8
+
 
 @register_jitable
 def add_owners(codes: Any, shared_codes: Any, shared_offsets: Any, extras: Any) -> Any:
@@ -28,18 +31,23 @@ def add_owners(codes: Any, shared_codes: Any, shared_offsets: Any, extras: Any) 
 def cut(
     items: Any,
     extras: Any,
+    living: Any,
+    shared: Any,
     shared_codes: Any,
     shared_offsets: Any,
     allowed: Any,
+    strict: Any,
     codes: Any,
     kept: Any,
     kept_extras: Any,
 ) -> Any:
     """Cut living items down to the bitmap ``allowed`` (first items, then extras): codes, first items, extras kept.
 
+    Where many extras are kept, ``codes`` takes in every ``living`` code that is ``shared``, unless ``strict``: a scan
+    looks at the items of a code anyway, and asking whose each extra is would take longer than the scan.
     Returns how many items that leaves.
     """
-    total = 0
+    total, more = 0, 0
     for word in range(len(items)):
         bits = items[word] & allowed[word]
         kept[word] = bits
@@ -48,9 +56,13 @@ def cut(
     for word in range(len(extras)):
         bits = extras[word] & allowed[len(items) + word]
         kept_extras[word] = bits
-        total += bit_count(bits)
-    add_owners(codes, shared_codes, shared_offsets, kept_extras)
-    return total
+        more += bit_count(bits)
+    if strict or MANY * more < len(shared_codes):
+        add_owners(codes, shared_codes, shared_offsets, kept_extras)
+    else:
+        for word in range(len(codes)):
+            codes[word] |= living[word] & shared[word]
+    return total + more
 
 
 def gather(

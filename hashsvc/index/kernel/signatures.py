@@ -44,7 +44,7 @@ def signature(name: str, words: int) -> tuple[Any, ...]:
             *(_write(types.uint32), _write(types.uint32), _write(types.uint16)),
         ),
         "add_owners": (_write(types.uint64), INDICES, INDICES, BITMAP),
-        "cut": (BITMAP, BITMAP, INDICES, INDICES, BITMAP, *(_write(types.uint64),) * 3),
+        "cut": (*(BITMAP,) * 4, INDICES, INDICES, BITMAP, types.boolean, *(_write(types.uint64),) * 3),
         "locate": (IDS, IDS, INDICES, IDS, NUMBER, _write(types.int64)),
         "gather": (
             *(BLOCKS, IDS, BITMAP, INDICES, INDICES, IDS, BITMAP),

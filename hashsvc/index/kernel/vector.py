@@ -15,9 +15,9 @@ from numba.extending import intrinsic
 LANES = 8
 LINE = 64
 GROUP_LINES = 8
-# Hardware prefetch stops at page ends; short codes, which outrun it, are asked for a page ahead.
+# Hardware prefetch stops at page ends; codes of one word, which outrun it, are asked for a page ahead.
 AHEAD = 4096
-AHEAD_WORDS = 2
+AHEAD_WORDS = 1
 EARLY_WORDS = 2
 
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)

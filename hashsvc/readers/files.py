@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import IO, Any, cast
 
 import fsspec
@@ -41,6 +42,7 @@ class File:
         return cast("IO[bytes]", self.fs.open(self.path, "rb"))
 
 
+@lru_cache(maxsize=64)
 def show(fs: Any, path: str) -> str:
     """``path`` as a person would type it: plain on the local disk, a URL elsewhere."""
     url = str(fs.unstrip_protocol(path))

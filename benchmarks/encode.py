@@ -1,0 +1,195 @@
+"""The claim: encoding runs near what the device can do, and turns next to no bit against the CPU.
+
+Three figures are kept apart: feed (bytes -> decoded items), encode alone (a staged batch -> packed codes), and end to
+end (bytes -> codes in host memory). The floor of a row is what its counted operations and bytes need at the ceilings
+that are measured in the same run. On a CPU scikit-learn's vectoriser and a plain eager loop stand beside. Example:
+
+    python benchmarks/encode.py --device cpu --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import torch
+from PIL import Image
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from hashsvc.codes import unpack
+from hashsvc.domain.kinds import Kind
+from hashsvc.encoders import Decoded, fit
+from hashsvc.encoders.device import DeviceEncoder, Placement
+from hashsvc.encoders.encoder import CodeEncoder
+from hashsvc.encoders.fronts import Batch
+from hashsvc.encoders.fronts.text import Bag
+
+BITS = 64
+SIDE = 32
+WORDS, DISTINCT = 20_000, 60
+TRAINED = {Kind.IMAGE: 600, Kind.TEXT: 2_000}
+ROUNDS = 7
+
+
+def pictures(count: int, seed: int) -> list[bytes]:
+    """Files of small random colour pictures: smooth, so that they are decoded like photographs."""
+    chance = np.random.default_rng(seed)
+    files = []
+    for _ in range(count):
+        coarse = Image.fromarray(chance.integers(0, 256, (8, 8, 3), np.uint8))
+        file = io.BytesIO()
+        coarse.resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(file, "JPEG", quality=90)
+        files.append(file.getvalue())
+    return files
+
+
+def texts(count: int, seed: int) -> list[bytes]:
+    """Texts of 60 distinct words each, drawn as often as words are (Zipf)."""
+    chance = np.random.default_rng(seed)
+    shares = 1.0 / np.arange(1, WORDS + 1)
+    shares /= shares.sum()
+    names = np.array([f"w{chr(97 + i % 26)}{i}" for i in range(WORDS)])
+    return [" ".join(names[chance.choice(WORDS, DISTINCT, replace=False, p=shares)]).encode() for _ in range(count)]
+
+
+MAKE: dict[Kind, Callable[[int, int], list[bytes]]] = {Kind.IMAGE: pictures, Kind.TEXT: texts}
+
+
+def rate(work: Callable[[], object], items: int, wait: Callable[[], None] = lambda: None) -> float:
+    """Items a second: the median over rounds, after one that warms."""
+    seconds = []
+    for _ in range(ROUNDS + 1):
+        wait()
+        started = time.perf_counter()
+        work()
+        wait()
+        seconds.append(time.perf_counter() - started)
+    return items / statistics.median(seconds[1:])
+
+
+def ceilings(device: torch.device, dtype: torch.dtype, wait: Callable[[], None]) -> tuple[float, float]:
+    """Operations a second of a large matrix product, and bytes a second of a large copy, on the device."""
+    side = 8_192 if device.type == "cuda" else 1_024
+    left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    operations = rate(lambda: left @ right, 1, wait) * 2 * side**3
+    block = torch.empty(2**30 if device.type == "cuda" else 2**27, dtype=torch.uint8, device=device)
+    other = torch.empty_like(block)
+    return operations, rate(lambda: other.copy_(block), 1, wait) * 2 * len(block)
+
+
+def counted(encoder: CodeEncoder, batch: Batch, rows: int) -> tuple[float, float]:
+    """Operations and bytes that one item needs at least: its products; itself, its code, its share of the weights."""
+    state = encoder.network.state_dict()
+    weights = [tensor for name, tensor in state.items() if name.endswith("weight") and tensor.ndim == 2]
+    if isinstance(batch, Bag):
+        terms = batch.columns.numel() / rows
+        return 2 * terms * BITS, terms * (4 * BITS + batch.columns.element_size() + 4) + BITS / 8
+    operations = 2.0 * sum(weight.numel() for weight in weights)
+    own = batch.numel() * batch.element_size() / rows
+    return operations, own + BITS / 8 + 4.0 * sum(weight.numel() for weight in weights) / rows
+
+
+def eager(encoder: CodeEncoder, items: Sequence[Decoded]) -> Callable[[], object]:
+    """What one would write without this package: batches of 256 through the network, signs, packed by numpy."""
+    thresholds = torch.from_numpy(encoder.binarizer.tensors()["thresholds"].numpy())
+
+    def work() -> None:
+        with torch.inference_mode():
+            for start in range(0, len(items), 256):
+                features = encoder.network(encoder.front.batch(items[start : start + 256]))
+                np.packbits((features > thresholds).numpy(), axis=1)
+
+    return work
+
+
+def measure(kind: Kind, placement: Placement, count: int) -> dict[str, Any]:
+    """The figures of one kind on one device."""
+    device = placement.device
+
+    def wait() -> None:
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    found = fit(MAKE[kind](TRAINED[kind], 1), kind=kind, bits=BITS, model="autoencoder", seed=1).encoder
+    assert isinstance(found, CodeEncoder)
+    placed = DeviceEncoder(found, placement)
+    contents = MAKE[kind](count, 2)
+    items = [found.decode(content) for content in contents]
+    batches = [
+        placed.fetch(placed.stage(items[start : start + placement.rows]))
+        for start in range(0, len(items) - placement.rows + 1, placement.rows)
+    ]
+    whole = len(batches) * placement.rows
+
+    def alone() -> None:
+        for batch in batches:
+            placed.pack(placed.compute(batch))
+
+    operations, bandwidth = ceilings(device, placement.dtype, wait)
+    flops, moved = counted(found, batches[0], placement.rows)
+    floor = 1 / max(flops / operations, moved / bandwidth)
+    feed = rate(lambda: [found.decode(content) for content in contents], count)
+    encode = rate(alone, whole, wait)
+    from_items = rate(lambda: placed.encode(items), count, wait)
+    end_to_end = rate(lambda: placed.encode([found.decode(content) for content in contents]), count, wait)
+    turned = unpack(placed.encode(items) ^ found.encode(items)).astype(bool)
+    slack = found.binarizer.slack(found.features(items))
+    report = {
+        "per_s": round(encode),
+        "floor_ratio": round(encode / floor, 4),
+        "end_to_end_ratio": round(end_to_end / min(feed, encode), 3),
+        "feed_per_s": round(feed),
+        "from_items_per_s": round(from_items),
+        "end_to_end_per_s": round(end_to_end),
+        "floor_per_s": round(floor),
+        "flipped_bits_share": float(turned.mean()),
+        "flipped_beyond_margin": int((turned & (slack > found.spec.margin)).sum()),
+    }
+    if device.type == "cpu":
+        report["served_per_s"] = round(rate(lambda: found.encode(items), count))
+        report["eager_ratio"] = round(report["served_per_s"] / rate(eager(found, items), count), 3)
+    if kind is Kind.TEXT:
+        report["vectoriser_ratio"] = round(feed / vectorised(contents), 3)
+    return report
+
+
+def vectorised(contents: Sequence[bytes]) -> float:
+    """Documents a second that scikit-learn turns into rows of TF-IDF, on one core."""
+    plain = [content.decode() for content in contents]
+    vectoriser = TfidfVectorizer(max_features=WORDS).fit(plain)
+    return rate(lambda: vectoriser.transform(plain), len(plain))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--items", type=int, default=0, help="of each kind; 0 suits the device")
+    parser.add_argument("--json", action="store_true", help="only the JSON line on standard output")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    placement = Placement.of(options.device)
+    count = max(options.items or {"cpu": 4_000, "cuda": 65_536}[placement.device.type], placement.rows)
+    report: dict[str, Any] = {"device": str(placement)}
+    for kind in (Kind.IMAGE, Kind.TEXT):
+        report[str(kind)] = measure(kind, placement, count)
+    report["flipped_bits_share"] = max(report[str(kind)]["flipped_bits_share"] for kind in (Kind.IMAGE, Kind.TEXT))
+    print(json.dumps(report))
+    return 0
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("error")
+    sys.exit(main())

@@ -1,7 +1,8 @@
 """Dedup: near-copies of articles and photographs found, planted edits found, nothing else merged, and how fast.
 
 Each part trains its own encoder, takes the radius from the advice that plants edits in the items themselves, and reads
-the truth for scoring only. ``--json`` prints one object as the last line; ``--only`` runs some of the parts.
+the truth for scoring only. ``--json`` prints one object as the last line; ``--only`` runs some of the parts, and
+``--into FILE`` keeps what they found beside what others found before.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,7 @@ from hashsvc.report.dedup import write
 
 ANYTHING = Limits(share=1.0, cluster=1_000_000, diameter=1_000_000)
 LIGHT = ("blur-a-little", "high-contrast", "high-saturation", "sharpen-a-little", "shrink-a-little")
-POSTS, TITLES = 10_000, 100_000
+POSTS, TITLES, SAMPLE = 10_000, 100_000, 2_000
 EVERY: dict[str, Callable[[], Mapping[str, Any]]] = {}
 
 
@@ -83,21 +85,21 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-@part
-def minhash_articles() -> dict[str, Any]:
+def articles(size: int) -> dict[str, Any]:
     """News articles with planted near-copies: the radius advised from edits alone, the truth read for scoring."""
     root = present("minhash-articles", "data")
-    found: dict[str, Any] = {}
-    for size in (100, 1_000, 2_500):
-        lines = (root / f"articles_{size}.train").read_text(encoding="utf-8", errors="replace").splitlines()
-        articles = dict(line.split(" ", 1) for line in lines if " " in line)
-        truth = [tuple(line.split()) for line in (root / f"articles_{size}.truth").read_text().splitlines() if line]
-        with store_of({key: text.encode() for key, text in articles.items()}, Kind.TEXT) as store:
-            run = decided(store)
-            score = evaluated(store.dedup, run.job, pairs=[(one, other) for one, other in truth])
-            found[str(size)] = {"precision": score.precision, "recall": score.recall, "radius": run.radius}
-    worst = {name: min(held[name] for held in found.values()) for name in ("precision", "recall")}
-    return {"minhash_articles": {**worst, "by_size": found}}
+    lines = (root / f"articles_{size}.train").read_text(encoding="utf-8", errors="replace").splitlines()
+    held = {key: text.encode() for key, text in (line.split(" ", 1) for line in lines if " " in line)}
+    truth = [line.split() for line in (root / f"articles_{size}.truth").read_text().splitlines() if line]
+    with store_of(held, Kind.TEXT) as store:
+        run = decided(store)
+        score = evaluated(store.dedup, run.job, pairs=[(pair[0], pair[1]) for pair in truth])
+    found = {"precision": score.precision, "recall": score.recall, "radius": run.radius}
+    return {"minhash_articles": {"by_size": {str(size): found}}}
+
+
+for _size in (100, 1_000, 2_500):
+    EVERY[f"articles_{_size}"] = partial(articles, _size)
 
 
 @part
@@ -194,31 +196,36 @@ def groups(bodies: Mapping[str, bytes], name: Callable[[bytes], Any]) -> list[li
 
 
 @part
-def planted() -> dict[str, Any]:
-    """Edits planted in 10,000 real posts and in 2,298 photographs, natural duplicates set aside first."""
+def planted_texts() -> dict[str, Any]:
+    """Edits planted in 10,000 real posts, natural duplicates set aside first."""
     data = newsgroups()
     bodies = [body for body in [*data.contents, *data.queries] if form(body) is not None]
     chosen = np.random.default_rng(0).permutation(len(bodies))[:POSTS]
-    pictures = caltech()
-    kinds = {
-        "texts": (Kind.TEXT, {f"post-{number}": bodies[number] for number in chosen.tolist()}),
-        "photographs": (
-            Kind.IMAGE,
-            {f"photo-{n}": picture for n, picture in enumerate([*pictures.contents, *pictures.queries])},
-        ),
-    }
-    found: dict[str, dict[str, Any]] = {str(strength): {} for strength in Strength}
-    for name, (kind, contents) in kinds.items():
-        with store_of(contents, kind) as store:
-            run = decided(store)
-            dropped = {one.key for one in every_decision(store.dedup, run.job)}
-            kept = {key: content for key, content in contents.items() if key not in dropped}
-            for strength in Strength:
-                found[str(strength)][name] = one_strength(store, kind, kept, strength, run.radius)
-                say(f"  {name} {strength}: {found[str(strength)][name]}")
-    for held in found.values():
-        held["recall"] = min(held[name]["recall"] for name in kinds)
-        held["false_merges"] = sum(held[name]["false_merges"] for name in kinds)
+    return planted("texts", Kind.TEXT, {f"post-{number}": bodies[number] for number in chosen.tolist()})
+
+
+@part
+def planted_photographs() -> dict[str, Any]:
+    """Edits planted in 2,298 photographs, natural duplicates set aside first."""
+    data = caltech()
+    return planted("photographs", Kind.IMAGE, dict(named("photo", [*data.contents, *data.queries])))
+
+
+def named(name: str, contents: Sequence[bytes]) -> Iterator[tuple[str, bytes]]:
+    """Contents under numbered keys."""
+    return ((f"{name}-{number}", content) for number, content in enumerate(contents))
+
+
+def planted(name: str, kind: Kind, contents: Mapping[str, bytes]) -> dict[str, Any]:
+    """What is found of edits of each strength at the radius advised for the unedited items."""
+    found = {}
+    with store_of(contents, kind) as store:
+        run = decided(store)
+        dropped = {one.key for one in every_decision(store.dedup, run.job)}
+        kept = {key: content for key, content in contents.items() if key not in dropped}
+        for strength in Strength:
+            found[str(strength)] = {name: one_strength(store, kind, kept, strength, run.radius)}
+            say(f"  {name} {strength}: {found[str(strength)][name]}")
     return {"planted": found}
 
 
@@ -270,15 +277,17 @@ def strangers(kind: Kind, contents: Mapping[str, bytes], pairs: Sequence[tuple[s
 
 
 @part
-def self_join() -> dict[str, Any]:
-    """Every pair within a radius by the engine, and by FAISS range_search on a sample of queries, one thread each."""
-    found = {}
-    for bits, count, radius, sample in ((64, 1_000_000, 3, 2_000), (256, 200_000, 16, 2_000)):
-        codes = clustered(count, bits)
-        found[str(bits)] = against_faiss(codes, radius, sample)
-        say(f"  {bits} bits: {found[str(bits)]}")
-    found["64"]["equal"] &= whole_equal(clustered(100_000, 64), 3)
-    return {"self_join": found}
+def join_64() -> dict[str, Any]:
+    """Every pair of a million codes within 3, by the engine and by FAISS range_search, one thread each."""
+    found = against_faiss(clustered(1_000_000, 64), 3, SAMPLE)
+    found["equal"] = found["equal"] and whole_equal(clustered(100_000, 64), 3)
+    return {"self_join": {"64": found}}
+
+
+@part
+def join_256() -> dict[str, Any]:
+    """Every pair of 200,000 codes within 16, the same way."""
+    return {"self_join": {"256": against_faiss(clustered(200_000, 256), 16, SAMPLE)}}
 
 
 def clustered(count: int, bits: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -405,19 +414,44 @@ def present(*parts: str) -> Path:
     return path
 
 
+def merged(one: dict[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, objects within objects; ``other`` where they differ."""
+    for name, value in other.items():
+        inside = isinstance(value, Mapping) and isinstance(one.get(name), dict)
+        one[name] = merged(one[name], value) if inside else value
+    return one
+
+
+def summed_up(found: dict[str, Any]) -> dict[str, Any]:
+    """The same with the worst of each measure where there are several."""
+    if sizes := list(found.get("minhash_articles", {}).get("by_size", {}).values()):
+        found["minhash_articles"] |= {name: min(one[name] for one in sizes) for name in ("precision", "recall")}
+    for held in found.get("planted", {}).values():
+        kinds = [one for one in held.values() if isinstance(one, dict)]
+        held["recall"] = min(one["recall"] for one in kinds)
+        held["false_merges"] = sum(one["false_merges"] for one in kinds)
+    return found
+
+
 def main() -> None:
     """Run the parts and print what they found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     parser.add_argument("--only", nargs="+", choices=sorted(EVERY), default=list(EVERY))
+    parser.add_argument("--into", type=Path, help="a JSON file that keeps what was found before")
     asked = parser.parse_args()
     found: dict[str, Any] = {}
     for name in asked.only:
         say(name)
         try:
-            found |= EVERY[name]()
+            found = merged(found, EVERY[name]())
         except Absent as absent:
             say(f"  skipped: {absent}")
+    if asked.into:
+        found = merged(json.loads(asked.into.read_text()) if asked.into.exists() else {}, found)
+    found = summed_up(found)
+    if asked.into:
+        asked.into.write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps(found) if asked.json else json.dumps(found, indent=2))
 
 

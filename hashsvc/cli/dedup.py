@@ -11,7 +11,7 @@ from hashsvc.cli import dedupfiles, options
 from hashsvc.cli.doors import local_store, service
 from hashsvc.cli.jobs import watched
 from hashsvc.cli.screen import facts, progress, show, table
-from hashsvc.domain.dedup import RunState, Verify
+from hashsvc.domain.dedup import RunState, Stage, Verify
 from hashsvc.domain.jobs import JobKind, Runner
 from hashsvc.errors import InvalidArgument
 
@@ -130,7 +130,7 @@ def _here(store: str | None, spec: DedupSpec, processes: int, html: Path | None)
 def described(run: Run) -> Table:
     """A run as a list of facts."""
     stages = run.summary.get("stages", {})
-    counts = ", ".join(f"{count:,} {stage}" for stage, count in stages.items())
+    counts = ", ".join(f"{stages.get(str(stage), 0):,} {stage}" for stage in Stage)
     pairs = [
         ("run", run.job),
         ("collection", run.collection),

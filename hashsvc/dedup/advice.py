@@ -105,7 +105,7 @@ def advised(
     true = Judged(hamming(edited, plain[owners]).astype(np.int64), _passing(sketches, threshold, owners, rows))
     widest = max(1, encoder.spec.bits // WIDEST)
     false = _strangers(plain, edited, owners, sketches=sketches, threshold=threshold, radius=widest)
-    about = f"{strength} edits of {len(kept):,} items: {', '.join(EDITS[encoder.spec.kind])}"
+    about = f"{strength.capitalize()} edits of {len(kept):,} items: {', '.join(EDITS[encoder.spec.kind])}"
     return table(true, false, items=len(kept), widest=widest, target=target, about=about)
 
 

@@ -49,7 +49,7 @@ class Scratch:
         """
         path = self.folder / f"{name}.npz"
         try:
-            with np.load(path, allow_pickle=False) as held:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as held:
                 arrays = {key: held[key] for key in held.files}
         except (OSError, ValueError, zipfile.BadZipFile) as error:
             raise FailedPrecondition(f"{path} is gone or damaged: run dedup again", reason="SCRATCH_LOST") from error

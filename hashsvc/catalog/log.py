@@ -52,6 +52,25 @@ def changes(connection: Connection, collection: Collection, after: int, limit: i
     )
 
 
+def standing(connection: Connection, collection: Collection, upto: int, count: int) -> Changes:
+    """What the newest ``count`` items and as many tombstones say that were written up to ``upto`` and not since.
+
+    Any index of the collection that was at ``upto`` held these items with these codes, and none of those deleted. The
+    watermark is the catalog's own.
+    """
+    now = held(connection, collection.id)
+    width = now.bits // 8
+    stored = select(items.c.id, items.c.code).where(items.c.collection == collection.id, items.c.sequence <= upto)
+    alive = select(items.c.id).where(items.c.collection == collection.id, items.c.id == tombstones.c.id)
+    gone = select(tombstones.c.id).where(
+        tombstones.c.collection == collection.id, tombstones.c.sequence <= upto, ~alive.exists()
+    )
+    rows = connection.execute(stored.order_by(items.c.sequence.desc()).limit(count)).all()
+    deleted = connection.execute(gone.order_by(tombstones.c.sequence.desc()).limit(count)).scalars().all()
+    ids, codes = _ids([row[0] for row in rows]), _codes([row[1] for row in rows], width)
+    return Changes(ids, codes, _ids(list(deleted)), now.watermark, more=False)
+
+
 def _behind(
     connection: Connection, table: Table, collection: int, after: int, limit: int, *more: Any
 ) -> list[tuple[Any, ...]]:

@@ -16,7 +16,7 @@ from hashsvc.index.kernel.compiled import functions, prepare
 from hashsvc.index.layout import word_count
 from hashsvc.index.live import LiveIndex
 from hashsvc.index.memory import Memory
-from hashsvc.index.snapshot import Snapshot, load_snapshot, newest_snapshot, publish
+from hashsvc.index.snapshot import Snapshot, load_snapshot, newest_snapshot, publish, set_aside
 from hashsvc.index.view import View
 
 WARMED_BITS = (64, 128, 256, 512, 1024)
@@ -48,5 +48,6 @@ __all__ = [
     "load_snapshot",
     "newest_snapshot",
     "publish",
+    "set_aside",
     "warm",
 ]

@@ -116,7 +116,7 @@ def load_snapshot(folder: Path, about: Mapping[str, str] | None = None) -> Snaps
             raise Corrupt(f"{folder} was published of something else ({manifest.about}): it was set aside")
         verify_files(folder, manifest)
     except Corrupt:
-        _set_aside(folder)
+        _rename(folder)
         raise
     held = tuple(_load(folder, entry, manifest) for entry in manifest.segments)
     return Snapshot(manifest.bits, manifest.watermark, held, manifest.about)
@@ -137,9 +137,22 @@ def _sweep(folder: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _set_aside(folder: Path) -> None:
-    folder.rename(folder.with_name(f"{DAMAGED}{folder.name}"))
+def set_aside(folder: Path, watermark: int) -> Path:
+    """Rename the newest snapshot under ``folder``, which is of ``watermark``, so that nobody uses it; its new name.
+
+    Raises:
+        NotFound: there is none of this watermark.
+    """
+    newest = newest_snapshot(folder)
+    if int(newest.name.partition("-")[0]) != watermark:
+        raise NotFound(f"no snapshot of watermark {watermark} under {folder}")
+    return _rename(newest)
+
+
+def _rename(folder: Path) -> Path:
+    aside = folder.rename(folder.with_name(f"{DAMAGED}{folder.name}"))
     fsync_folder(folder.parent)
+    return aside
 
 
 def _write(view: View, draft: Path, about: Mapping[str, str]) -> Manifest:

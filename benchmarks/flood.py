@@ -1,147 +1,101 @@
-"""A load generator that costs the server nothing: unary gRPC calls over plain HTTP/2 frames, many bodies in rotation.
+"""Overload: calls of 256 queries offered at four times what the server can do; what it still does, and how it refuses.
 
-It speaks just enough HTTP/2 (RFC 9113) for one method: fixed header block, no dynamic table, wide-open windows. A call
-counts as answered when its stream ends after a message; a stream that ends without one has failed.
+The peak is what closed-loop callers get. Then calls arrive at four times that rate, answered or not; each
+refused call ends without a message. Afterwards the closed-loop callers come back, in windows of a quarter of a second,
+until they get the peak again.
+
+    python benchmarks/flood.py --json [--seconds 30] [--items 1000000] [--folder KEEP]
+
+The last line is one JSON object: goodput_ratio (answered calls a second under the flood against the peak), refusals in
+milliseconds, recovery_s, and own_work_ms: CPU time of the server for one call.
 """
 
 from __future__ import annotations
 
-import socket
-import struct
+import argparse
+import json
+import os
+import sys
+import tempfile
 import time
-from dataclasses import dataclass, field
+from pathlib import Path
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW = 0, 1, 3, 4, 6, 7, 8
-END_STREAM, END_HEADERS, ACK = 1, 4, 1
-WIDE = 2**31 - 1
-OPEN_AGAIN = 2**30
-HEAD = struct.Struct(">HBBBI")
+sys.path.insert(0, str(Path(__file__).parent))
 
+from caller import Connection, percentile
+from serve import BATCH, METHOD, SERVER_CORE, Role, batched_bodies, build, process, rate
 
-def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    """One HTTP/2 frame."""
-    return HEAD.pack(len(payload) >> 8, len(payload) & 255, kind, flags, stream) + payload
-
-
-def _literal(name: bytes, value: bytes) -> bytes:
-    """A header field without indexing (RFC 7541, 6.2.2), both strings plain and shorter than 127 bytes."""
-    return b"\x00" + bytes([len(name)]) + name + bytes([len(value)]) + value
+TIMES = 4
+DEPTHS = (2, 4, 8)
+PEAK_CALLS = 300
+WINDOW = 0.25
+BACK = 0.9
 
 
-def header_block(path: str, authority: str) -> bytes:
-    """Request headers of a gRPC call."""
-    fields = [
-        (b":method", b"POST"),
-        (b":scheme", b"http"),
-        (b":path", path.encode()),
-        (b":authority", authority.encode()),
-    ]
-    fields += [(b"te", b"trailers"), (b"content-type", b"application/grpc")]
-    return b"".join(_literal(name, value) for name, value in fields)
+def peak(server: Role, bodies: list[bytes]) -> tuple[float, float]:
+    """The most answered calls a second that closed-loop callers get, and CPU seconds of each."""
+    return max(rate(server, bodies, PEAK_CALLS, depth) for depth in DEPTHS)
 
 
-@dataclass
-class Flood:
-    """What came of a flood.
-
-    Args:
-        seconds: from the first call to the last answer.
-        latencies: seconds of each answered call, in order of arrival.
-        refusals: seconds of each call that ended without a message.
-    """
-
-    seconds: float = 0.0
-    latencies: list[float] = field(default_factory=list)
-    refusals: list[float] = field(default_factory=list)
-
-    @property
-    def rate(self) -> float:
-        """Answered calls a second."""
-        return len(self.latencies) / self.seconds
-
-    def percentile(self, share: float) -> float:
-        """The latency in seconds below which ``share`` of the answered calls lie."""
-        ordered = sorted(self.latencies)
-        return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+def recovery(server: Role, bodies: list[bytes], wanted: float) -> float:
+    """Seconds until closed-loop callers get ``wanted`` calls a second again."""
+    begin = time.perf_counter()
+    connection = Connection(server.line, METHOD)
+    try:
+        while True:
+            told = connection.run(bodies, max(4, int(wanted * WINDOW)), 4)
+            if not told.refusals and told.rate >= wanted:
+                return time.perf_counter() - begin
+            if time.perf_counter() - begin > 60:
+                raise RuntimeError("the server did not come back within a minute")
+    finally:
+        connection.close()
 
 
-class Connection:
-    """One connection that keeps ``depth`` calls under way."""
+def measure(folder: Path, bits: int, seconds: float) -> dict[str, object]:
+    """All figures of one flood."""
+    others = os.sched_getaffinity(0) - {SERVER_CORE}
+    os.sched_setaffinity(0, others or {SERVER_CORE})
+    bodies = batched_bodies(bits)
+    with process("--role", "store", "--folder", str(folder)) as server:
+        best, work = peak(server, bodies)
+        connection = Connection(server.line, METHOD)
+        told = connection.offer(bodies, TIMES * best, seconds)
+        connection.close()
+        back = recovery(server, bodies, BACK * best)
+    goodput = len(told.latencies) / told.seconds
+    return {
+        "peak_rps": round(best, 1),
+        "offered_rps": round(TIMES * best, 1),
+        "goodput_rps": round(goodput, 1),
+        "goodput_ratio": round(goodput / best, 3),
+        "refused": len(told.refusals),
+        "refusal_p50_ms": round(1e3 * percentile(told.refusals, 0.5), 2),
+        "refusal_p99_ms": round(1e3 * percentile(told.refusals, 0.99), 2),
+        "refusal_max_ms": round(1e3 * max(told.refusals, default=0.0), 2),
+        "answer_p50_ms": round(1e3 * percentile(told.latencies, 0.5), 1),
+        "answer_p99_ms": round(1e3 * percentile(told.latencies, 0.99), 1),
+        "recovery_s": round(back, 2),
+        "own_work_ms": round(1e3 * work, 2),
+        "queries_a_call": BATCH,
+        "seconds": seconds,
+    }
 
-    def __init__(self, target: str, path: str) -> None:
-        host, _, port = target.rpartition(":")
-        self._socket = socket.create_connection((host, int(port)))
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._headers = header_block(path, target)
-        opening = struct.pack(">HIHI", 4, WIDE, 1, 0)
-        self._socket.sendall(
-            PREFACE + frame(SETTINGS, 0, 0, opening) + frame(WINDOW, 0, 0, struct.pack(">I", WIDE - 65_535))
-        )
-        self._stream = 1
-        self._buffer = b""
-        self._taken = 0
 
-    def close(self) -> None:
-        """Close the socket."""
-        self._socket.close()
+def main() -> None:
+    """Read the command line and run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", type=int, default=1_000_000)
+    parser.add_argument("--bits", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--folder", type=Path, help="keep the store here and use it again")
+    parser.add_argument("--json", action="store_true", help="print one JSON object (always does)")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = chosen.folder or Path(scratch) / "store"
+        build(folder, chosen.items, chosen.bits)
+        print(json.dumps(measure(folder, chosen.bits, chosen.seconds)))
 
-    def run(self, bodies: list[bytes], calls: int, depth: int) -> Flood:
-        """Make ``calls`` calls, ``depth`` at a time, with ``bodies`` in rotation."""
-        told = Flood()
-        started: dict[int, float] = {}
-        answered: set[int] = set()
-        sent = 0
-        begin = time.perf_counter()
-        while sent < calls or started:
-            out = b""
-            while sent < calls and len(started) < depth:
-                out += self._call(bodies[sent % len(bodies)], started)
-                sent += 1
-            if out:
-                self._socket.sendall(out)
-            self._receive(started, answered, told)
-        told.seconds = time.perf_counter() - begin
-        return told
 
-    def _call(self, message: bytes, started: dict[int, float]) -> bytes:
-        stream = self._stream
-        self._stream += 2
-        started[stream] = time.perf_counter()
-        body = b"\x00" + struct.pack(">I", len(message)) + message
-        pieces = [body[i : i + 16_384] for i in range(0, len(body), 16_384)]
-        data = b"".join(
-            frame(DATA, END_STREAM if i == len(pieces) - 1 else 0, stream, piece) for i, piece in enumerate(pieces)
-        )
-        return frame(HEADERS, END_HEADERS, stream, self._headers) + data
-
-    def _receive(self, started: dict[int, float], answered: set[int], told: Flood) -> None:
-        received = self._socket.recv(2**18)
-        if not received:
-            raise ConnectionError("the server closed the connection")
-        buffer = self._buffer + received
-        at, end = 0, len(buffer)
-        while end - at >= 9:
-            high, low, kind, flags, stream = HEAD.unpack_from(buffer, at)
-            length = (high << 8) | low
-            if end - at - 9 < length:
-                break
-            at += 9
-            if kind == DATA:
-                self._taken += length
-                if length:
-                    answered.add(stream)
-            if kind in {DATA, HEADERS, RESET} and (flags & END_STREAM or kind == RESET):
-                taken = time.perf_counter() - started.pop(stream)
-                (told.latencies if stream in answered else told.refusals).append(taken)
-                answered.discard(stream)
-            elif kind in {SETTINGS, PING} and not flags & ACK:
-                payload = buffer[at : at + length] if kind == PING else b""
-                self._socket.sendall(frame(kind, ACK, 0, payload))
-            elif kind == GOAWAY:
-                raise ConnectionError(f"the server went away: {buffer[at : at + length]!r}")
-            at += length
-        self._buffer = buffer[at:]
-        if self._taken > OPEN_AGAIN:
-            self._socket.sendall(frame(WINDOW, 0, 0, struct.pack(">I", self._taken)))
-            self._taken = 0
+if __name__ == "__main__":
+    main()

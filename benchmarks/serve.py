@@ -1,6 +1,6 @@
 """What the gRPC door costs: unary Search against a bare echo server, and 256 queries a call against the engine alone.
 
-Both servers run one after the other on the same core, driven over plain sockets from another one (see flood.py), with
+Both servers run one after the other on the same core, driven over plain sockets from another one (see caller.py), with
 2,000 different queries in rotation. The collection holds ready codes that lie in small groups, as learned codes do:
 20 items around each centre, every bit flipped with probability 0.06; queries are fresh draws around the same centres.
 
@@ -27,7 +27,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from flood import Connection
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from caller import Connection
 
 from hashsvc.v1 import search_pb2
 
@@ -150,7 +153,7 @@ class Role:
 @contextmanager
 def process(*arguments: str) -> Iterator[Role]:
     """This file in another role, alone on the server's core."""
-    command = [sys.executable, __file__, *arguments]
+    command = [sys.executable, str(Path(__file__).parent / "serve.py"), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         os.sched_setaffinity(child.pid, {SERVER_CORE})
         assert child.stdout is not None

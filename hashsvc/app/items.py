@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 STREAM_ITEMS = 1_000
 ATTEMPTS = 16
 RETRY_SECONDS = 0.1
+SWITCHED = "SWITCHED"
 
 
 class Items:
@@ -65,10 +66,14 @@ class Items:
         """Store all items or none; see :meth:`Service.upsert`."""
         check_radius(novelty, collection.bits)
         check_count(len(items), "items", self._limits.max_items)
-        prepared = self._prepare(collection, items, whole=bool(request_id))
-        for position, error in prepared.errors.items():
-            raise error.at(f"items[{position}]")
-        return self._write(collection, items, prepared, request_id, novelty)
+
+        def store(current: Collection) -> Written:
+            prepared = self._prepare(current, items, whole=bool(request_id))
+            for position, error in prepared.errors.items():
+                raise error.at(f"items[{position}]")
+            return self._write(current, items, prepared, request_id, novelty)
+
+        return self._under_its_name(collection, store)
 
     def upsert_stream(
         self, collection: Collection, items: Iterable[Item], novelty: int | None = None
@@ -77,7 +82,22 @@ class Items:
         check_radius(novelty, collection.bits)
         stream = iter(items)
         while batch := list(islice(stream, STREAM_ITEMS)):
-            yield self._write(collection, batch, self._prepare(collection, batch), "", novelty)
+
+            def store(current: Collection, batch: Sequence[Item] = batch) -> Written:
+                return self._write(current, batch, self._prepare(current, batch), "", novelty)
+
+            yield self._under_its_name(collection, store)
+
+    def _under_its_name(self, collection: Collection, write: Callable[[Collection], Written]) -> Written:
+        """Write to what has the collection's name: when that was switched in the middle, once more."""
+        for _ in range(ATTEMPTS):
+            try:
+                return write(collection)
+            except Aborted as error:
+                if error.reason != SWITCHED:
+                    raise
+            collection = self._catalog.collections.get(collection.name)
+        raise Aborted(f"collection {collection.name!r} is switched all the time: try again", retry_after=RETRY_SECONDS)
 
     def get(self, collection: Collection, keys: Sequence[str]) -> list[StoredItem]:
         """See :meth:`Service.get_items`."""
@@ -108,13 +128,16 @@ class Items:
         """See :meth:`Service.delete_items`."""
         if bool(keys) == (filter is not None):
             raise InvalidArgument("give keys or a filter, exactly one of the two", field="keys")
-        if filter is not None:
-            keys = self._catalog.items.keys(collection, checked(filter))
+        asked = "" if filter is None else repr(checked(filter))
         _check_keys(keys)
-        asked = "" if filter is None else repr(filter)
-        commit = self._catalog.items.write(collection, [], keys, request_id=request_id, asked=asked, passing=filter)
-        self._applied(collection, commit, [])
-        return Written(commit.outcomes, commit.watermark)
+
+        def remove(current: Collection) -> Written:
+            doomed = keys if filter is None else self._catalog.items.keys(current, filter)
+            commit = self._catalog.items.write(current, [], doomed, request_id=request_id, asked=asked, passing=filter)
+            self._applied(current, commit, [])
+            return Written(commit.outcomes, commit.watermark)
+
+        return self._under_its_name(collection, remove)
 
     def writing_encoder(self, collection: Collection) -> Encoder | None:
         """The encoder that computes codes for a collection; None for ready codes. The first use is recorded (law 1)."""
@@ -170,7 +193,9 @@ class Items:
             novelty = Novelty(radius, {place: number for place, (_, number) in near.items()}, view.watermark)
             try:
                 commit = self._catalog.items.write(collection, rows, request_id=request_id, novelty=novelty)
-            except Aborted:
+            except Aborted as error:
+                if error.reason == SWITCHED:
+                    raise
                 continue
             return commit, self._witnesses(collection, rows, commit)
         raise Aborted(

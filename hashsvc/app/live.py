@@ -54,6 +54,7 @@ class LiveIndexes:
         self._followers: dict[int, Follower] = {}
         self._searchers: dict[str, Searcher] = {}
         self._lock = threading.Lock()
+        self._renames = 0
 
     def follower(self, collection: Collection) -> Follower:
         """The live index of a collection."""
@@ -74,6 +75,7 @@ class LiveIndexes:
         """
         searcher = self._searchers.get(name)
         if searcher is None:
+            renames = self._renames
             collection = self._catalog.collections.get(name)
             follower = self._current(collection)
             encoder = partial(self._loaded.get, collection.fingerprint)
@@ -81,7 +83,8 @@ class LiveIndexes:
             searcher = Searcher(collection, self._catalog, encoder, follower.rows.get, self._blobs.get, view, newer)
             with self._lock:
                 # Not if the collection was changed or deleted meanwhile: nobody would forget this searcher then.
-                if not self._eager and self._followers.get(collection.id) is follower:
+                current = self._followers.get(collection.id) is follower and renames == self._renames
+                if current and not self._eager:
                     self._searchers[name] = searcher
         return searcher
 
@@ -96,6 +99,13 @@ class LiveIndexes:
         with self._lock:
             self._followers.pop(collection.id, None)
             self._searchers.pop(collection.name, None)
+
+    def renamed(self, *names: str) -> None:
+        """Let go of what answers under these names: they stand for other collections now."""
+        with self._lock:
+            self._renames += 1
+            for name in names:
+                self._searchers.pop(name, None)
 
     def publish(self, *, least: int) -> int:
         """Publish a snapshot of each index that changed by at least ``least`` writes; how many were."""

@@ -6,13 +6,14 @@ import time
 from typing import TYPE_CHECKING, Any, Literal
 
 from hashsvc import ingest
-from hashsvc.app import bulk, work
+from hashsvc.app import bulk, reencoding, work
 from hashsvc.app.dedup import DedupVerbs
 from hashsvc.app.encoding import LoadedEncoders
 from hashsvc.app.following import SNAPSHOT_CHANGES
 from hashsvc.app.items import Items
 from hashsvc.app.layout import Layout
 from hashsvc.app.live import LiveIndexes
+from hashsvc.app.reencoding import ReencodeSpec, Switch
 from hashsvc.app.refusing import check_candidates, check_count, check_fields, check_query, checked
 from hashsvc.catalog import Catalog, migrate, open_catalog
 from hashsvc.codes import check_bits
@@ -106,6 +107,7 @@ class Store:
         self._items = Items(
             self.catalog, self.blobs, self.loaded, settings.limits, applied=self._applied, newest=self._newest
         )
+        self._switch = Switch(self, self._live)
         self.dedup = DedupVerbs(self, self._changed)
 
     @property
@@ -191,6 +193,11 @@ class Store:
         collection = self.collection(name)
         self.catalog.collections.delete(name)
         self._live.forget(collection)
+
+    def switch_collection(self, name: str, other: str) -> Collection:
+        """See :meth:`Service.switch_collection`."""
+        self._check_owner()
+        return self._switch.exchange(name, other)
 
     # items
 
@@ -355,6 +362,21 @@ class Store:
             check_name(name), tuple(sources), kind, check_bits(bits), model, seed, columns or Columns(), limit
         )
         return work.train_encoder(self, spec, progress)
+
+    def reencode(self, collection: str, encoder: str, *, into: str = "", progress: OnUnit | None = None) -> Job:
+        """Re-encode a collection beside itself as a job of this process; see :mod:`hashsvc.app.reencoding`.
+
+        Args:
+            collection: it stays as it is; it must keep the bytes of its items.
+            encoder: label of the version that computes the new codes.
+            into: the collection that takes them, made if need be; ``COLLECTION.ENCODER-VERSION`` by default.
+            progress: told after every unit.
+        """
+        given = {"collection": collection, "encoder": self.encoder(encoder).label, "into": into}
+        spec = ReencodeSpec.of({name: value for name, value in given.items() if value})
+        job = reencoding.run(self, reencoding.plan(self, spec), progress)
+        self._changed(self.collection(spec.into))
+        return job
 
     def ingest(
         self,

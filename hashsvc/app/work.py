@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hashsvc import ingest
-from hashsvc.app import dedup
+from hashsvc.app import dedup, reencoding
 from hashsvc.app.bulk import bench_of
+from hashsvc.app.reencoding import ReencodeSpec
 from hashsvc.codes import check_bits
 from hashsvc.dedup.spec import DedupSpec
 from hashsvc.domain.encoders import check_name
@@ -110,7 +111,7 @@ def create(store: Store, kind: JobKind, spec: Mapping[str, Any], *, request_id: 
         return store.catalog.jobs.create(kind, "", spec, request_id)
     if kind is JobKind.DEDUP:
         return dedup.plan(store, DedupSpec.of(spec), request_id=request_id)
-    raise InvalidArgument(f"no job of kind {kind} can be created here", field="kind")
+    return reencoding.plan(store, ReencodeSpec.of(spec), request_id=request_id)
 
 
 def _check_roots(sources: Sequence[str], roots: Sequence[str]) -> None:
@@ -136,6 +137,7 @@ def flows(store: Store) -> dict[JobKind, Flow]:
         JobKind.INGEST: partial(_run_ingest, store),
         JobKind.TRAIN: partial(_run_train, store),
         JobKind.DEDUP: partial(dedup.work, store),
+        JobKind.REENCODE: partial(reencoding.work, store),
     }
 
 

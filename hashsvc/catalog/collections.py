@@ -26,7 +26,7 @@ from hashsvc.catalog.tables import (
 from hashsvc.domain.collections import Collection
 from hashsvc.domain.encoders import NAME, check_name
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
-from hashsvc.errors import AlreadyExists, NotFound
+from hashsvc.errors import Aborted, AlreadyExists, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,6 +91,23 @@ class Collections:
             values = {"fields": _fields(changed), "index_kind": str(changed.index), "path": changed.path}
             connection.execute(update(collections).where(collections.c.id == held.id).values(values))
             return changed
+
+    def exchange(self, one: Collection, other: Collection, watermark: int | None) -> None:
+        """Exchange the names of two collections in one transaction.
+
+        Raises:
+            Aborted: one of them was renamed or deleted, or ``one`` is not at ``watermark`` (None: at any) any more.
+        """
+        with self._database.writing() as connection:
+            try:
+                now = {number: locked(connection, number) for number in sorted((one.id, other.id))}
+            except NotFound as error:
+                raise Aborted(error.message) from error
+            same = now[one.id].name == one.name and now[other.id].name == other.name
+            if not same or watermark not in {None, now[one.id].watermark}:
+                raise Aborted(f"collection {one.name!r} changed meanwhile: try again")
+            for number, name in ((one.id, f"exchanged {one.id}"), (other.id, one.name), (one.id, other.name)):
+                connection.execute(update(collections).where(collections.c.id == number).values(name=name))
 
     def delete(self, name: str) -> None:
         """Delete it with everything in it; NotFound."""

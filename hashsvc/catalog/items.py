@@ -74,7 +74,8 @@ class Items:
         Raises:
             InvalidArgument: a code or content hash of the wrong length, or a request_id used for another body.
             NotFound: the collection was deleted.
-            Aborted: the collection is not at the watermark of ``novelty`` any more; nothing was stored.
+            Aborted: the collection is not at the watermark of ``novelty`` any more, or was switched with another
+                (reason SWITCHED); nothing was stored.
             ResourceExhausted: the disk is full; nothing was stored.
             Unavailable: the database went away; repeat with the same request_id.
         """

@@ -230,6 +230,11 @@ def _perform(
         if write.request_id in known:
             answers.append(requests.again(known[write.request_id], write.request_id, write.digest))
             continue
+        if write.collection.name != collection.name:
+            answers.append(
+                Aborted(f"collection {write.collection.name!r} was switched meanwhile: try again", reason="SWITCHED")
+            )
+            continue
         if write.novelty is not None and write.novelty.watermark != staged.watermark:
             answers.append(Aborted("the collection changed while the items were compared with it: try again"))
             continue

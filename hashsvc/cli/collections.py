@@ -1,4 +1,4 @@
-"""``hashsvc collections``: list, create, show, update, delete."""
+"""``hashsvc collections``: list, create, show, update, delete, reencode, switch."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hashsvc.cli import options
-from hashsvc.cli.doors import service
-from hashsvc.cli.screen import facts, show, table
+from hashsvc.cli.doors import local_store, service
+from hashsvc.cli.jobs import advancing, watched
+from hashsvc.cli.screen import facts, progress, show, table
+from hashsvc.domain.jobs import JobKind
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind
 from hashsvc.errors import InvalidArgument
 
@@ -147,3 +149,50 @@ def delete_collection(
     with service(store, server) as door:
         door.delete_collection(name)
     show({"deleted": name}, f"deleted {name}", json=json)
+
+
+@verbs.command("reencode")
+def reencode_collection(
+    name: options.CollectionName,
+    *,
+    encoder: Annotated[str, typer.Option("--encoder", metavar="NAME@VERSION", help="Version that makes the new codes")],
+    into: Annotated[str, typer.Option("--into", help="Collection that takes them; NAME.ENCODER by default")] = "",
+    store: options.Store = None,
+    server: options.Server = None,
+    json: options.Json = False,
+) -> None:
+    """Re-encode a collection into another one beside it, which `switch` can then put in its place.
+
+    Searches and writes go on meanwhile. With --server a worker does it.
+    """
+    if server:
+        with service(store, server) as door:
+            label = door.encoder(encoder).label
+            spec = {"collection": name, "encoder": label, **({"into": into} if into else {})}
+            job = watched(door, door.create_job(JobKind.REENCODE, spec).id)
+    else:
+        with local_store(store, role="worker") as held, progress(f"reencode {name}") as advance:
+            job = held.reencode(name, encoder, into=into, progress=advancing(advance))
+    made = str(job.result["collection"])
+    text = (
+        f"{job.counts.stored + job.counts.unchanged:,} items of {name} are in {made} under {encoder}, "
+        f"{job.counts.dead:,} could not be encoded; put it in place with: hashsvc collections switch {name} {made}"
+    )
+    show({"job": job.id, **job.result}, text, json=json)
+
+
+@verbs.command("switch")
+def switch_collections(
+    name: options.CollectionName,
+    other: Annotated[
+        str, typer.Argument(metavar="OTHER", help="The collection that takes the name, and gives its own")
+    ],
+    *,
+    store: options.Store = None,
+    server: options.Server = None,
+    json: options.Json = False,
+) -> None:
+    """Exchange the names of two collections in one step, the second first brought up to date; again to roll back."""
+    with service(store, server) as door:
+        held = door.switch_collection(name, other)
+    show(held, described(held), json=json)

@@ -154,6 +154,12 @@ class Client:
         self._kinds.pop(name, None)
         self._call(self._collections.Delete, collections_pb2.DeleteCollectionRequest(name=name))
 
+    def switch_collection(self, name: str, other: str) -> Collection:
+        """See :meth:`Service.switch_collection`; it takes what it takes, and is never repeated by itself."""
+        request = collections_pb2.SwitchCollectionRequest(name=name, other=other)
+        with self._raising():
+            return read_collection(self._collections.Switch(request, metadata=self._metadata))
+
     def _pages(self, method: Any, request: Any) -> Iterator[Any]:
         while True:
             page = self._call(method, request)

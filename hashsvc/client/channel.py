@@ -21,10 +21,11 @@ RETRY = {
     # A server that stops cancels what reached it but was not taken up; a caller's own cancellation is never repeated.
     "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
 }
-# The first two would be answered otherwise if the first try arrived after all; an upload repeats by itself.
+# All but the last would be answered otherwise if the first try arrived after all; an upload repeats by itself.
 ONCE = [
     {"service": "hashsvc.v1.Collections", "method": "Create"},
     {"service": "hashsvc.v1.Collections", "method": "Delete"},
+    {"service": "hashsvc.v1.Collections", "method": "Switch"},
     {"service": "hashsvc.v1.Items", "method": "UpsertStream"},
 ]
 REPEATABLE = [

@@ -68,6 +68,18 @@ class Service(Protocol):
         """Delete a collection and everything in it."""
         ...
 
+    def switch_collection(self, name: str, other: str) -> Collection:
+        """Exchange the names of two collections in one step; what answers as ``name`` from now on.
+
+        Where a reencode job tied the two, ``other`` is first brought up to the last write of ``name``: no write is lost,
+        and searches go on. Switching again is the way back.
+
+        Raises:
+            FailedPrecondition: they hold different kinds of items, or a job still copies one into the other.
+            Aborted: writes kept coming between; nothing was switched.
+        """
+        ...
+
     def upsert(
         self, collection: str, items: Sequence[Item], *, request_id: str = "", novelty: int | None = None
     ) -> Written:

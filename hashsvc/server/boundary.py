@@ -7,9 +7,10 @@ the boundary, so that a malformed or too large message is an error like any othe
 from __future__ import annotations
 
 import logging
+import math
 import time
 import uuid
-from functools import partial, wraps
+from functools import lru_cache, partial, wraps
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
@@ -19,11 +20,13 @@ from grpc_status import rpc_status
 
 from hashsvc.errors import HashsvcError, Internal, InvalidArgument, ResourceExhausted, Unavailable
 from hashsvc.server.alive import check_alive
+from hashsvc.server.lanes import AtOnce
 from hashsvc.server.methods import RULES, Lane
 from hashsvc.wire.errors import write_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from concurrent.futures import ThreadPoolExecutor
 
     from hashsvc.server.guard import Guard
     from hashsvc.server.lanes import Pool
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 REQUEST_ID_LENGTH = 128
 STOPPING_SECONDS = 0.5
+WAIT_STEP = 0.05
 
 
 class Boundary(grpc.ServerInterceptor):
@@ -57,8 +61,9 @@ class Boundary(grpc.ServerInterceptor):
         self._metrics = metrics
         self._max_answer = max_answer
         self._handlers: dict[str, Handler] = {}
-        self._refusals = {lane: _refusal(pools[Lane.CONTROL], partial(_overload, pool)) for lane, pool in pools.items()}
-        self._closed = _refusal(pools[Lane.CONTROL], _stopping)
+        at_once = AtOnce(1)
+        self._refusals = {lane: _refusal(at_once, partial(_overload, pool)) for lane, pool in pools.items()}
+        self._closed = _refusal(at_once, _stopping)
         self.closing = False
 
     def intercept_service(self, continuation: Continuation, handler_call_details: Details) -> Handler | None:
@@ -208,7 +213,7 @@ def _request_id(context: grpc.ServicerContext) -> str:
     return str(given)[:REQUEST_ID_LENGTH] or uuid.uuid4().hex
 
 
-def _on_pool(pool: Pool, behaviour: Callable[..., Any]) -> Callable[..., Any]:
+def _on_pool(pool: ThreadPoolExecutor, behaviour: Callable[..., Any]) -> Callable[..., Any]:
     """``behaviour`` marked for gRPC to run it on ``pool``."""
 
     @wraps(behaviour)
@@ -219,20 +224,29 @@ def _on_pool(pool: Pool, behaviour: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _overload(full: Pool) -> HashsvcError:
-    return ResourceExhausted(
-        f"too many {full.lane} calls at once ({full.held}): wait and retry", reason="OVERLOADED", retry_after=full.wait
+def _overload(full: Pool) -> grpc.Status:
+    # Steps of wait, so that one status serves many refusals: under a flood there is no time to make each its own.
+    return _overloaded(full.lane, math.ceil(full.wait / WAIT_STEP))
+
+
+@lru_cache(256)
+def _overloaded(lane: Lane, steps: int) -> grpc.Status:
+    error = ResourceExhausted(
+        f"too many {lane} calls at once: wait and retry", reason="OVERLOADED", retry_after=steps * WAIT_STEP
     )
+    return rpc_status.to_status(write_status(error))
 
 
-def _stopping() -> HashsvcError:
-    return Unavailable("the server is stopping: call again", reason="STOPPING", retry_after=STOPPING_SECONDS)
+@lru_cache(1)
+def _stopping() -> grpc.Status:
+    error = Unavailable("the server is stopping: call again", reason="STOPPING", retry_after=STOPPING_SECONDS)
+    return rpc_status.to_status(write_status(error))
 
 
-def _refusal(control: Pool, reason: Callable[[], HashsvcError]) -> Handler:
+def _refusal(at_once: AtOnce, status: Callable[[], grpc.Status]) -> Handler:
     """A handler that refuses without waiting for the request; as a stream it fits calls of every shape."""
 
     def refuse(_requests: Any, context: grpc.ServicerContext) -> Iterator[bytes]:
-        context.abort_with_status(rpc_status.to_status(write_status(reason())))
+        context.abort_with_status(status())
 
-    return grpc.stream_stream_rpc_method_handler(_on_pool(control, refuse))
+    return grpc.stream_stream_rpc_method_handler(_on_pool(at_once, refuse))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from google.protobuf import empty_pb2
 
 from hashsvc.domain.kinds import ContentMode, IndexKind
-from hashsvc.errors import InvalidArgument
+from hashsvc.errors import InvalidArgument, PermissionDenied
 from hashsvc.server.guard import CALLER
 from hashsvc.server.methods import Need
 from hashsvc.server.requests import collection_named, mask_of, page_of, page_size_of
@@ -83,3 +83,11 @@ class CollectionsServicer(collections_pb2_grpc.CollectionsServicer):
     ) -> empty_pb2.Empty:
         self._store.delete_collection(collection_named(request.name, "name"))
         return empty_pb2.Empty()
+
+    def Switch(
+        self, request: collections_pb2.SwitchCollectionRequest, context: grpc.ServicerContext
+    ) -> collections_pb2.Collection:
+        name, other = collection_named(request.name, "name"), collection_named(request.other, "other")
+        if not CALLER.get().may(Need.ADMIN, other):
+            raise PermissionDenied(f"switching takes admin of both collections, {other!r} too", field="other")
+        return write_collection(self._store.switch_collection(name, other))

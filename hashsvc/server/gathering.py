@@ -8,15 +8,28 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from hashsvc.errors import HashsvcError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Sequence
 
-PATIENCE = 0.0002  # seconds a batch waits for calls that have arrived and were not read yet
+PATIENCE = 0.002  # seconds a batch waits at most for calls whose requests are being read
 STALE = 0.001  # seconds after which a call that waited is asked whether anybody still wants the answer
+
+
+class Arrivals(Protocol):
+    """Calls on their way to a gathering."""
+
+    @property
+    def coming(self) -> int:
+        """How many have a thread and are still being read."""
+        ...
+
+    def arrived(self) -> None:
+        """The call of this thread is here."""
+        ...
 
 
 class Ticket:
@@ -60,14 +73,14 @@ class Gathering:
     Args:
         places: batches worked on at once; as many as there are cores.
         most: questions that one batch may hold; a call that asks more is a batch of its own.
-        coming: how many calls have arrived, those in here included.
+        arrivals: the pool whose calls come here; a batch waits for those that are on their way.
         told: told the number of questions of each batch.
     """
 
-    def __init__(self, places: int, most: int, coming: Callable[[], int], told: Callable[[int], None]) -> None:
+    def __init__(self, places: int, most: int, arrivals: Arrivals, told: Callable[[int], None]) -> None:
         self._free = places
         self._most = most
-        self._coming = coming
+        self._arrivals = arrivals
         self._told = told
         self._waiting: list[Ticket] = []
         self._listening = False
@@ -93,6 +106,7 @@ class Gathering:
             Exception: what ``work`` or ``alive`` raised for this call.
         """
         ticket = Ticket(key, questions, alive)
+        self._arrivals.arrived()
         with self._lock:
             self._waiting.append(ticket)
             if self._listening:
@@ -124,9 +138,9 @@ class Gathering:
     def _gathered(self, ticket: Ticket) -> list[Ticket]:
         """The tickets of the next batch, the leader's first."""
         with self._lock:
-            if not self._listening and len(self._waiting) < self._coming():
+            if self._arrivals.coming and not self._listening:
                 self._listening = True
-                self._company.wait_for(lambda: len(self._waiting) >= self._coming(), PATIENCE)
+                self._company.wait_for(lambda: not self._arrivals.coming, PATIENCE)
                 self._listening = False
             self._waiting.remove(ticket)
             batch, room = [ticket], self._most - len(ticket.questions)

@@ -29,15 +29,29 @@ class Size:
 def sizes(threads: int) -> Mapping[Lane, Size]:
     """The sizes of all lanes for a server of ``threads`` search threads.
 
+    A thread of the search lane mostly waits for its batch (see gathering.py): the more of them, the larger the batches.
     Streams wait for nothing: each holds its thread, which is cheap, until it ends.
     """
     return {
-        Lane.SEARCH: Size(threads, 8 * threads),
+        Lane.SEARCH: Size(4 * threads, 8 * threads),
         Lane.READ: Size(threads, 16 * threads),
         Lane.WRITE: Size(threads, 16 * threads),
         Lane.STREAM: Size(16 * threads, 0),
         Lane.CONTROL: Size(2, 256),
     }
+
+
+class AtOnce(ThreadPoolExecutor):
+    """Runs what it is given on the thread that gives it: for refusals, which must not wait in a queue."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """As ThreadPoolExecutor; done when it returns."""
+        done: Future[Any] = Future()
+        try:
+            done.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            done.set_exception(error)
+        return done
 
 
 class Pool(ThreadPoolExecutor):
@@ -53,6 +67,20 @@ class Pool(ThreadPoolExecutor):
         self._held = 0
         self._seconds = 0.0
         self._guard = threading.Lock()
+        self._coming = 0
+        self._own = threading.local()
+
+    @property
+    def coming(self) -> int:
+        """Calls that have a thread and whose request is still being read."""
+        return self._coming
+
+    def arrived(self) -> None:
+        """The request of this thread's call was read; of no consequence on a thread of another pool."""
+        if getattr(self._own, "coming", False):
+            self._own.coming = False
+            with self._guard:
+                self._coming -= 1
 
     @property
     def held(self) -> int:
@@ -93,9 +121,13 @@ class Pool(ThreadPoolExecutor):
 
     def _run(self, fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
         start = time.perf_counter()
+        self._own.coming = True
+        with self._guard:
+            self._coming += 1
         try:
             return fn(*args, **kwargs)
         finally:
+            self.arrived()
             self._seconds += SMOOTHING * (time.perf_counter() - start - self._seconds)
             self._let_go()
 

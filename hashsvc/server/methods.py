@@ -50,6 +50,7 @@ RULES: dict[str, Rule] = {
     "/hashsvc.v1.Collections/List": Rule(Lane.READ, Need.READ, ANY),
     "/hashsvc.v1.Collections/Update": Rule(Lane.WRITE, Need.ADMIN, "collection.name"),
     "/hashsvc.v1.Collections/Delete": Rule(Lane.WRITE, Need.ADMIN, "name"),
+    "/hashsvc.v1.Collections/Switch": Rule(Lane.WRITE, Need.ADMIN, "name"),
     "/hashsvc.v1.Items/Upsert": Rule(Lane.WRITE, Need.WRITE, "collection"),
     "/hashsvc.v1.Items/UpsertStream": Rule(Lane.STREAM, Need.WRITE, "collection"),
     "/hashsvc.v1.Items/Get": Rule(Lane.READ, Need.READ, "collection"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -48,6 +49,7 @@ NOTICE_SECONDS = 1.0
 LAST_WORDS_SECONDS = 0.25
 GRACE_SECONDS = 10.0
 MOST_TOGETHER = 64
+SWITCH_SECONDS = 0.0005
 LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
 
 
@@ -78,6 +80,8 @@ def serve(
         FailedPrecondition: anyone on the network could do anything, and ``anyone`` does not allow it.
         Unavailable: the address is taken or not of this machine.
     """
+    # A thread lets go of the interpreter when asked, after this long: a refusal must not wait for several of them.
+    sys.setswitchinterval(SWITCH_SECONDS)
     host = _host_of(listen)
     asked = tokens is not None or (tls is not None and tls.client_authorities is not None)
     if not (asked or anyone or host in LOOPBACK):
@@ -126,7 +130,7 @@ class Server:
     def _add_services(self, store: Service, limits: Limits) -> None:
         server, search = self._server, self._pools[Lane.SEARCH]
         most = min(MOST_TOGETHER, limits.max_queries, limits.max_items)
-        together = Gathering(cores(), most, lambda: search.running, self.metrics.gathered)
+        together = Gathering(cores(), most, search, self.metrics.gathered)
         collections_pb2_grpc.add_CollectionsServicer_to_server(CollectionsServicer(store, limits), server)
         items_pb2_grpc.add_ItemsServicer_to_server(ItemsServicer(store, limits), server)
         search_pb2_grpc.add_SearchServicer_to_server(SearchServicer(store, together), server)

@@ -90,3 +90,11 @@ class DeleteCollectionRequest(_message.Message):
     NAME_FIELD_NUMBER: _ClassVar[int]
     name: str
     def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class SwitchCollectionRequest(_message.Message):
+    __slots__ = ("name", "other")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    OTHER_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    other: str
+    def __init__(self, name: _Optional[str] = ..., other: _Optional[str] = ...) -> None: ...

@@ -60,6 +60,11 @@ class CollectionsStub(object):
                 request_serializer=hashsvc_dot_v1_dot_collections__pb2.DeleteCollectionRequest.SerializeToString,
                 response_deserializer=google_dot_protobuf_dot_empty__pb2.Empty.FromString,
                 _registered_method=True)
+        self.Switch = channel.unary_unary(
+                '/hashsvc.v1.Collections/Switch',
+                request_serializer=hashsvc_dot_v1_dot_collections__pb2.SwitchCollectionRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_collections__pb2.Collection.FromString,
+                _registered_method=True)
 
 
 class CollectionsServicer(object):
@@ -99,6 +104,14 @@ class CollectionsServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Switch(self, request, context):
+        """Exchanges the names of two collections in one step; the answer is what has the first name from now on. Where a
+        reencode job tied them, the second is first brought up to the last write of the first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_CollectionsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -126,6 +139,11 @@ def add_CollectionsServicer_to_server(servicer, server):
                     servicer.Delete,
                     request_deserializer=hashsvc_dot_v1_dot_collections__pb2.DeleteCollectionRequest.FromString,
                     response_serializer=google_dot_protobuf_dot_empty__pb2.Empty.SerializeToString,
+            ),
+            'Switch': grpc.unary_unary_rpc_method_handler(
+                    servicer.Switch,
+                    request_deserializer=hashsvc_dot_v1_dot_collections__pb2.SwitchCollectionRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_collections__pb2.Collection.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -263,6 +281,33 @@ class Collections(object):
             '/hashsvc.v1.Collections/Delete',
             hashsvc_dot_v1_dot_collections__pb2.DeleteCollectionRequest.SerializeToString,
             google_dot_protobuf_dot_empty__pb2.Empty.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Switch(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.Collections/Switch',
+            hashsvc_dot_v1_dot_collections__pb2.SwitchCollectionRequest.SerializeToString,
+            hashsvc_dot_v1_dot_collections__pb2.Collection.FromString,
             options,
             channel_credentials,
             insecure,

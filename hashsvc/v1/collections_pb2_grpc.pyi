@@ -106,7 +106,23 @@ _CollectionsDeleteType = typing_extensions.TypeVar(
     ],
 )
 
-class CollectionsStub(typing.Generic[_CollectionsCreateType, _CollectionsGetType, _CollectionsListType, _CollectionsUpdateType, _CollectionsDeleteType]):
+_CollectionsSwitchType = typing_extensions.TypeVar(
+    '_CollectionsSwitchType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.collections_pb2.SwitchCollectionRequest,
+        hashsvc.v1.collections_pb2.Collection,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.collections_pb2.SwitchCollectionRequest,
+        hashsvc.v1.collections_pb2.Collection,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.collections_pb2.SwitchCollectionRequest,
+        hashsvc.v1.collections_pb2.Collection,
+    ],
+)
+
+class CollectionsStub(typing.Generic[_CollectionsCreateType, _CollectionsGetType, _CollectionsListType, _CollectionsUpdateType, _CollectionsDeleteType, _CollectionsSwitchType]):
     @typing.overload
     def __init__(self: CollectionsStub[
         grpc.UnaryUnaryMultiCallable[
@@ -128,6 +144,10 @@ class CollectionsStub(typing.Generic[_CollectionsCreateType, _CollectionsGetType
         grpc.UnaryUnaryMultiCallable[
             hashsvc.v1.collections_pb2.DeleteCollectionRequest,
             google.protobuf.empty_pb2.Empty,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.collections_pb2.SwitchCollectionRequest,
+            hashsvc.v1.collections_pb2.Collection,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -153,6 +173,10 @@ class CollectionsStub(typing.Generic[_CollectionsCreateType, _CollectionsGetType
             hashsvc.v1.collections_pb2.DeleteCollectionRequest,
             google.protobuf.empty_pb2.Empty,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.collections_pb2.SwitchCollectionRequest,
+            hashsvc.v1.collections_pb2.Collection,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     Create: _CollectionsCreateType
@@ -168,6 +192,11 @@ class CollectionsStub(typing.Generic[_CollectionsCreateType, _CollectionsGetType
 
     Delete: _CollectionsDeleteType
     """Deletes a collection and everything in it."""
+
+    Switch: _CollectionsSwitchType
+    """Exchanges the names of two collections in one step; the answer is what has the first name from now on. Where a
+    reencode job tied them, the second is first brought up to the last write of the first.
+    """
 
 CollectionsAsyncStub: typing_extensions.TypeAlias = CollectionsStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -189,6 +218,10 @@ CollectionsAsyncStub: typing_extensions.TypeAlias = CollectionsStub[
     grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.collections_pb2.DeleteCollectionRequest,
         google.protobuf.empty_pb2.Empty,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.collections_pb2.SwitchCollectionRequest,
+        hashsvc.v1.collections_pb2.Collection,
     ],
 ]
 
@@ -231,5 +264,15 @@ class CollectionsServicer(metaclass=abc.ABCMeta):
         context: _ServicerContext,
     ) -> typing.Union[google.protobuf.empty_pb2.Empty, collections.abc.Awaitable[google.protobuf.empty_pb2.Empty]]:
         """Deletes a collection and everything in it."""
+
+    @abc.abstractmethod
+    def Switch(
+        self,
+        request: hashsvc.v1.collections_pb2.SwitchCollectionRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.collections_pb2.Collection, collections.abc.Awaitable[hashsvc.v1.collections_pb2.Collection]]:
+        """Exchanges the names of two collections in one step; the answer is what has the first name from now on. Where a
+        reencode job tied them, the second is first brought up to the last write of the first.
+        """
 
 def add_CollectionsServicer_to_server(servicer: CollectionsServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

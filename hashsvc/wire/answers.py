@@ -26,18 +26,22 @@ LENGTH_DELIMITED = 2
 
 def pack_answers(answers: Sequence[Answer], *, keys: bool = True, metadata: bool = True) -> bytes:
     """The serialised ``SearchResponse`` of the answers to one search, all from one state of the collection."""
-    pieces: list[bytes] = []
-    for answer in answers:
-        matches, flags = (
-            pack_matches(answer.matches, keys=keys, metadata=metadata),
-            _flags(answer.exact, answer.complete),
-        )
-        head = _head(search_pb2.Answer.MATCHES_FIELD_NUMBER, len(matches))
-        whole = len(head) + len(matches) + len(flags)
-        pieces += (_head(search_pb2.SearchResponse.ANSWERS_FIELD_NUMBER, whole), head, matches, flags)
-    if answers:
-        pieces.append(_state(min(answer.watermark for answer in answers), answers[0].encoder))
-    return b"".join(pieces)
+    pieces = [pack_answer(answer, keys=keys, metadata=metadata) for answer in answers]
+    return join_answers(pieces)
+
+
+def pack_answer(answer: Answer, *, keys: bool = True, metadata: bool = True) -> tuple[bytes, bytes]:
+    """One answer as a field of ``SearchResponse``, and the fields that all answers of one state share."""
+    matches = pack_matches(answer.matches, keys=keys, metadata=metadata)
+    flags = _flags(answer.exact, answer.complete)
+    head = _head(search_pb2.Answer.MATCHES_FIELD_NUMBER, len(matches))
+    whole = _head(search_pb2.SearchResponse.ANSWERS_FIELD_NUMBER, len(head) + len(matches) + len(flags))
+    return b"".join((whole, head, matches, flags)), _state(answer.watermark, answer.encoder)
+
+
+def join_answers(pieces: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """The serialised ``SearchResponse`` of answers from one state of the collection."""
+    return b"".join([*[piece for piece, _ in pieces], *[state for _, state in pieces[:1]]])
 
 
 def pack_matches(matches: Sequence[Match], *, keys: bool = True, metadata: bool = True) -> bytes:

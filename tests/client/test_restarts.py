@@ -7,9 +7,10 @@ from hashsvc.client import Client
 from hashsvc.domain.items import Item
 from hashsvc.domain.queries import CodeQuery
 from hashsvc.server import Server, serve
+from tests.long import rounds
 from tests.server.memory import MemoryStore
 
-RESTARTS, CLIENTS, ITEMS = 4, 6, 400
+RESTARTS, CLIENTS, ITEMS = rounds(4, 20), rounds(6, 16), 400
 
 
 def restarted(server: Server, store: MemoryStore) -> Server:

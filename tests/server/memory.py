@@ -72,6 +72,12 @@ class MemoryStore:
             for version in (1, 2)
         ]
 
+    def switch_collection(self, name: str, other: str) -> Collection:
+        one, two = self._get(name), self._get(other)
+        self.held[name], self.held[other] = two, one
+        two.collection, one.collection = replace(two.collection, name=name), replace(one.collection, name=other)
+        return two.collection
+
     def _count(self, count: int, name: str, limit: int) -> None:
         if not 1 <= count <= limit:
             raise InvalidArgument(f"{name} must be 1 to {limit}, not {count}", field=name)

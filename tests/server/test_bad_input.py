@@ -109,6 +109,8 @@ COLLECTIONS: list[tuple[str, Any, grpc.StatusCode, str]] = [
     ("Update", update("index", name="", index=1), BAD, "collection.name"),
     ("Update", update("index", name="nobody", index=1), ABSENT, "collection"),
     ("Delete", collections_pb2.DeleteCollectionRequest(), BAD, "name"),
+    ("Switch", collections_pb2.SwitchCollectionRequest(name="docs"), BAD, "other"),
+    ("Switch", collections_pb2.SwitchCollectionRequest(name="docs", other="nobody"), ABSENT, "collection"),
     ("Delete", collections_pb2.DeleteCollectionRequest(name="nobody"), ABSENT, "collection"),
 ]
 

@@ -11,6 +11,8 @@ import pytest
 from hashsvc.errors import DeadlineExceeded, InvalidArgument
 from hashsvc.server import gathering
 from hashsvc.server.gathering import Gathering
+from hashsvc.server.lanes import Pool, Size
+from hashsvc.server.methods import Lane
 
 
 def nobody_left() -> None:
@@ -25,6 +27,15 @@ def squares(numbers: Sequence[int]) -> list[int]:
     if any(number < 0 for number in numbers):
         raise InvalidArgument("negative", field="numbers")
     return [number * number for number in numbers]
+
+
+class Alone:
+    """Nobody is on the way."""
+
+    coming = 0
+
+    def arrived(self) -> None:
+        """Here."""
 
 
 class Gate:
@@ -59,7 +70,7 @@ def gathered_behind(
 
 def test_a_lone_call_is_a_batch_of_its_own() -> None:
     sizes: list[int] = []
-    together = Gathering(1, 8, lambda: 1, sizes.append)
+    together = Gathering(1, 8, Alone(), sizes.append)
     assert together.answer("a", [3, 4], squares, waits) == [9, 16]
     assert sizes == [2]
     with pytest.raises(InvalidArgument):
@@ -69,7 +80,7 @@ def test_a_lone_call_is_a_batch_of_its_own() -> None:
 
 def test_calls_that_wait_are_answered_in_one_batch_of_their_kind() -> None:
     gate = Gate()
-    together = Gathering(1, 8, lambda: 1, lambda _: None)
+    together = Gathering(1, 8, Alone(), lambda _: None)
     calls = [("a", [2], waits), ("b", [3], waits), ("a", [4, 5], waits), ("a", [6, 7, 8, 9, 10, 11], waits)]
     assert gathered_behind(together, gate, calls) == [[4], [9], [16, 25], [36, 49, 64, 81, 100, 121]]
     assert gate.batches == [[1], [2, 4, 5], [3], [6, 7, 8, 9, 10, 11]]
@@ -77,7 +88,7 @@ def test_calls_that_wait_are_answered_in_one_batch_of_their_kind() -> None:
 
 def test_a_wrong_call_costs_only_itself() -> None:
     gate = Gate()
-    together = Gathering(1, 8, lambda: 1, lambda _: None)
+    together = Gathering(1, 8, Alone(), lambda _: None)
     first, second, third = gathered_behind(together, gate, [("a", [2], waits), ("a", [-3], waits), ("a", [4], waits)])
     assert (first, third) == ([4], [16])
     assert isinstance(second, InvalidArgument)
@@ -86,7 +97,7 @@ def test_a_wrong_call_costs_only_itself() -> None:
 def test_what_nobody_waits_for_is_not_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gathering, "STALE", -1.0)
     gate = Gate()
-    together = Gathering(1, 8, lambda: 1, lambda _: None)
+    together = Gathering(1, 8, Alone(), lambda _: None)
     kept, dropped = gathered_behind(together, gate, [("a", [2], waits), ("a", [3], nobody_left)])
     assert kept == [4]
     assert isinstance(dropped, DeadlineExceeded)
@@ -94,9 +105,26 @@ def test_what_nobody_waits_for_is_not_worked_on(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_many_threads_get_their_own_answers() -> None:
-    together = Gathering(2, 16, lambda: 8, lambda _: None)
+    together = Gathering(2, 16, Alone(), lambda _: None)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda n: together.answer(n % 3, [n, n + 1], squares, waits), range(2_000)))
     assert answers == [[n * n, (n + 1) ** 2] for n in range(2_000)]
     assert not together._waiting
     assert together._free == 2
+
+
+def test_a_batch_waits_for_calls_that_are_on_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "PATIENCE", 10.0)
+    sizes: list[int] = []
+    pool = Pool(Lane.SEARCH, Size(4, 0))
+    together = Gathering(1, 8, pool, sizes.append)
+    reading = threading.Barrier(4)
+
+    def call(number: int) -> list[int]:
+        reading.wait(10)
+        return together.answer("a", [number], squares, waits)
+
+    with pool:
+        assert [one.result(10) for one in [pool.submit(call, n) for n in range(4)]] == [[0], [1], [4], [9]]
+    assert sizes == [4]
+    assert pool.coming == 0

@@ -1,11 +1,10 @@
-"""Hostile input: senseless requests made from the descriptors, and mutated ones, get documented codes and nothing else.
+"""Hostile input: senseless requests made from the descriptors and mutated ones get documented codes, nothing else."""
 
-HASHSVC_HOSTILE multiplies the number of requests (25 gives the long form).
-"""
-
+import json
 import math
-import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,9 +22,11 @@ from hashsvc.domain.items import Item
 from hashsvc.server import serve
 from hashsvc.server.serving import SERVICES
 from hashsvc.settings import Limits
+from tests.long import rounds
 from tests.server.memory import MemoryStore
 
-FACTOR = int(os.environ.get("HASHSVC_HOSTILE", "1"))
+SENSELESS = rounds(150, 1_000)  # to each of two servers
+MUTATED = rounds(800, 100_000)
 DOCUMENTED = {
     grpc.StatusCode.OK,
     grpc.StatusCode.INVALID_ARGUMENT,
@@ -141,7 +142,7 @@ def code_of(channel: grpc.Channel, method: MethodDescriptor, bodies: list[bytes]
 
 
 RELAXED = settings(
-    max_examples=150 * FACTOR, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+    max_examples=SENSELESS, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
 )
 
 
@@ -178,6 +179,7 @@ def mutated(body: bytes, random: random.Random) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.timeout(1_800)
 def test_mutated_messages_get_documented_codes(target: grpc.Channel) -> None:
     from hashsvc.client import requests as good
     from hashsvc.domain.filters import Comparison, Operator
@@ -194,7 +196,22 @@ def test_mutated_messages_get_documented_codes(target: grpc.Channel) -> None:
     }
     chance = random.Random(7)
     by_name = {f"{method.containing_service.name}/{method.name}": method for method in METHODS}
-    for number in range(800 * FACTOR):
+    for number in range(MUTATED):
         name = list(seeds)[number % len(seeds)]
         body = mutated(seeds[name].SerializeToString(), chance)
         assert code_of(target, by_name[name], [body]) in DOCUMENTED, (name, body)
+
+
+def test_pictures_that_lie_are_refused_within_bounds() -> None:
+    """Each within 2 s, all of them together within 512 MiB."""
+    told = subprocess.run(
+        [sys.executable, "-m", "tests.server.hostile_images"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=2 * 40,
+    )
+    found = json.loads(told.stdout)
+    assert found["pictures"] >= 40
+    assert found["refused"] == found["pictures"], told.stderr
+    assert found["grown_mib"] < 512

@@ -203,7 +203,7 @@ def _passing(
 ) -> NDArray[np.bool_]:
     if sketches is None:
         return np.ones(len(left), bool)
-    passing: NDArray[np.bool_] = sketches.scores(left, right) >= threshold
+    passing: NDArray[np.bool_] = sketches.scores(left, right, threshold) >= threshold
     return passing
 
 

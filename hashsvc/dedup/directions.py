@@ -22,7 +22,7 @@ class Directions:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def scores(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float64]:
+    def scores(self, left: NDArray[np.int64], right: NDArray[np.int64], _least: float = 0.0) -> NDArray[np.float64]:
         """Cosines ``float64[m]``, negative ones as 0, rounded to six digits: beyond, sums depend on the machine."""
         parts = [
             self._scores(left[start : start + PAIRS], right[start : start + PAIRS])

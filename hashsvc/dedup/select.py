@@ -41,8 +41,8 @@ CHUNK_PAIRS = 50_000
 class Sketches(Protocol):
     """What two items are compared by at the second look."""
 
-    def scores(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Scores ``float64[m]`` in 0..1 of the pairs of rows."""
+    def scores(self, left: NDArray[np.int64], right: NDArray[np.int64], least: float = 0.0, /) -> NDArray[np.float64]:
+        """Scores ``float64[m]`` in 0..1 of the pairs of rows; those below ``least`` may be given as 0."""
         ...
 
 
@@ -171,12 +171,12 @@ class Selection:
         self._note(later[near], earlier[near], scores[near])
 
     def _scores(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float64]:
-        problem = self.problem
+        problem, least = self.problem, self.problem.threshold - MARGIN
         same = problem.forms[left] == problem.forms[right]
         scores = np.full(len(left), np.nan)
         scores[same] = 1.0
         if problem.sketches is not None and not same.all():
-            scores[~same] = problem.sketches.scores(left[~same], right[~same])
+            scores[~same] = problem.sketches.scores(left[~same], right[~same], least)
         return scores
 
     def _true(

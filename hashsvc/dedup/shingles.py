@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,9 @@ WIDTH = 5
 FACTOR = np.uint64(0x9E3779B97F4A7C15)
 PAIR_ELEMENTS = 4_000_000
 ROWS = 2_000
+BITMAP_PAIRS = 10_000
+BITMAP_ROWS = 1_000
+LEAST_BITS, MOST_BITS = 128, 4_096
 
 
 def shingle(forms: Sequence[str], width: int = WIDTH) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
@@ -61,6 +64,7 @@ class ShingleSets:
 
     offsets: NDArray[np.int64]
     hashes: NDArray[np.uint32]
+    bitmaps: list[NDArray[np.uint64]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -70,8 +74,47 @@ class ShingleSets:
         """``int64[n]``, shingles of each text."""
         return np.diff(self.offsets)
 
-    def scores(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Jaccard similarity ``float64[m]`` of the texts at ``left[i]`` and ``right[i]``; 0 where one is empty."""
+    def scores(self, left: NDArray[np.int64], right: NDArray[np.int64], least: float = 0.0) -> NDArray[np.float64]:
+        """Jaccard similarity ``float64[m]`` of the texts at ``left[i]`` and ``right[i]``; 0 where one is empty.
+
+        Args:
+            left: ``int64[m]``.
+            right: ``int64[m]``.
+            least: pairs that cannot reach this are told by their bitmaps, and given 0.
+        """
+        if least <= 0.0 or len(left) < BITMAP_PAIRS:
+            return self._exact(left, right)
+        scores = np.zeros(len(left))
+        able = self.bounds(left, right) >= least - 1e-9
+        scores[able] = self._exact(left[able], right[able])
+        return scores
+
+    def bounds(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Upper bounds ``float64[m]`` of the same.
+
+        In a bitmap every shingle flips one bit, so that two bitmaps differ in at most as many bits as the sets in
+        shingles (Sandes, Teodoro, Melo: Bitmap filter, 2020).
+        """
+        bitmaps = self._bitmaps()
+        differing = np.empty(len(left), np.int64)
+        for start in range(0, len(left), BITMAP_PAIRS):
+            part = slice(start, start + BITMAP_PAIRS)
+            unlike = bitmaps[left[part]] ^ bitmaps[right[part]]
+            differing[part] = np.bitwise_count(unlike).sum(axis=1, dtype=np.int64)
+        sizes = self.sizes
+        one, other = sizes[left], sizes[right]
+        differing = np.maximum(differing, np.abs(one - other))
+        together = np.maximum(one + other, 1)
+        bounds: NDArray[np.float64] = (together - differing) / (together + differing)
+        return bounds
+
+    def _bitmaps(self) -> NDArray[np.uint64]:
+        """``uint64[n, words]``, made once."""
+        if not self.bitmaps:
+            self.bitmaps.append(_bitmaps(self.offsets, self.hashes))
+        return self.bitmaps[0]
+
+    def _exact(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float64]:
         sizes = self.sizes
         work = np.cumsum(sizes[left] + sizes[right])
         cuts = np.searchsorted(work, np.arange(PAIR_ELEMENTS, int(work[-1]) if len(work) else 0, PAIR_ELEMENTS))
@@ -114,6 +157,22 @@ class ShingleSets:
         taken = rarest[nth < np.repeat(length, sizes)]
         ones = np.ones(len(taken), np.int32)
         return sparse.csr_matrix((ones, (owners[taken], places[taken])), shape=(len(self), len(distinct)))
+
+
+def _bitmaps(offsets: NDArray[np.int64], hashes: NDArray[np.uint32]) -> NDArray[np.uint64]:
+    """Bitmaps of about two bits for each shingle of an average text."""
+    count = len(offsets) - 1
+    wanted = 2 * len(hashes) / max(count, 1)
+    bits = int(np.clip(2 ** math.ceil(math.log2(max(wanted, 1.0))), LEAST_BITS, MOST_BITS))
+    bitmaps = np.empty((count, bits // 64), np.uint64)
+    for start in range(0, count, BITMAP_ROWS):
+        stop = min(start + BITMAP_ROWS, count)
+        low, high = int(offsets[start]), int(offsets[stop])
+        owners = np.repeat(np.arange(stop - start), np.diff(offsets[start : stop + 1]))
+        counts = np.bincount(owners * bits + hashes[low:high] % bits, minlength=(stop - start) * bits)
+        odd = np.packbits((counts & 1).astype(bool).reshape(-1, bits), axis=1)
+        bitmaps[start:stop] = np.ascontiguousarray(odd).view(np.uint64)
+    return bitmaps
 
 
 def prefix_pairs(

@@ -50,7 +50,7 @@ class Thumbnails:
     def __len__(self) -> int:
         return len(self.features)
 
-    def scores(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float64]:
+    def scores(self, left: NDArray[np.int64], right: NDArray[np.int64], _least: float = 0.0) -> NDArray[np.float64]:
         """The lower of the two correlations, ``float64[m]`` in 0..1, rounded to six digits."""
         parts = [
             self._scores(left[start : start + PAIRS], right[start : start + PAIRS])

@@ -113,10 +113,10 @@ def test_a_hub_that_is_alike_is_compared_with_its_first_only() -> None:
     sets = ShingleSets(*shingle(texts))
 
     class Counting:
-        def scores(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        def scores(self, left: np.ndarray, right: np.ndarray, least: float = 0.0, /) -> np.ndarray:
             nonlocal count
             count += len(left)
-            return sets.scores(left, right)
+            return sets.scores(left, right, least)
 
     problem = Problem(np.zeros((6000, 8), np.uint8), np.arange(6000), Counting(), 0, True, 2, 0.7, NO_PAIRS)
     chosen = solved(problem, budget=100_000, engine=True)

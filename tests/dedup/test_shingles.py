@@ -55,3 +55,16 @@ def test_normal_form() -> None:
     for empty in ("", " \n\t", "\x00"):
         with pytest.raises(InvalidContent):
             normal_form(empty)
+
+
+@pytest.mark.parametrize("length", [3, 60])
+def test_bitmaps_bound_the_score_from_above(length: int) -> None:
+    texts = [" ".join(random_texts(np.random.default_rng(seed), length)) for seed in range(120)]
+    texts += [text[: len(text) * 9 // 10] for text in texts]
+    sets = ShingleSets(*shingle(texts))
+    every = np.array([(i, j) for i in range(len(texts)) for j in range(len(texts))])
+    exact = sets.scores(every[:, 0], every[:, 1])
+    assert (sets.bounds(every[:, 0], every[:, 1]) >= exact - 1e-12).all()
+    told = sets.scores(every[:, 0], every[:, 1], 0.7)
+    assert np.array_equal(told[exact >= 0.7], exact[exact >= 0.7])
+    assert ((told == 0) | (told == exact)).all()

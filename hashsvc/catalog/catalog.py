@@ -18,6 +18,7 @@ from hashsvc.catalog.items import Items
 from hashsvc.catalog.jobs import Jobs
 from hashsvc.catalog.migration import check_version
 from hashsvc.catalog.owners import Owners
+from hashsvc.catalog.shards import Shards
 
 KEEP_REQUESTS = timedelta(days=7)
 
@@ -34,6 +35,7 @@ class Catalog:
         self.dedup = Dedup(database)
         self.ledger = Ledger(database)
         self.owners = Owners(database)
+        self.shards = Shards(database)
 
     def forget_requests(self, older: timedelta = KEEP_REQUESTS) -> int:
         """Drop stored acknowledgements older than this; how many. A request_id that is repeated later counts as new."""

@@ -20,7 +20,7 @@ from hashsvc.catalog.bulk import store_attributes, store_items
 from hashsvc.catalog.collections import every
 from hashsvc.catalog.database import POSTGRESQL
 from hashsvc.catalog.log import digest, kept_hashes
-from hashsvc.catalog.tables import HEAD, Moment, attributes, dedup_removed, items, jobs, metadata, owners, units
+from hashsvc.catalog.tables import HEAD, Moment, attributes, dedup_removed, items, jobs, metadata, owners, shards, units
 from hashsvc.errors import Corrupt, FailedPrecondition
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ROWS = 5_000
 SUFFIX = ".jsonl"
 BLOBS = "blobs.txt"
-TABLES = tuple(table for table in metadata.sorted_tables if table is not owners)
+TABLES = tuple(table for table in metadata.sorted_tables if table not in {owners, shards})
 
 
 def dump(database: Database, folder: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from sqlalchemy import (
     false,
 )
 
-HEAD = "0002"
+HEAD = "0003"
 """Revision of the newest migration: the only schema this version works with."""
 
 Number = BigInteger().with_variant(Integer(), "sqlite")
@@ -203,6 +203,7 @@ units = Table(
     Column("stored", BigInteger, nullable=False),
     Column("unchanged", BigInteger, nullable=False),
     Column("dead", BigInteger, nullable=False),
+    Index(None, "job", "done", "number"),
 )
 
 dead_letters = Table(
@@ -305,4 +306,16 @@ dedup_removed = Table(
     Column("metadata", Text, nullable=False),
     Column("reference", Text),
     Column("features", LargeBinary),
+)
+
+# Where the server of each part of the collections was last started; written by that server itself.
+shards = Table(
+    "shards",
+    metadata,
+    Column("of", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("address", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("process", BigInteger, nullable=False),
+    Column("started_at", Moment, nullable=False),
 )

@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from hashsvc.cli.access import connect
+from hashsvc.cli.routed import connect_all
 from hashsvc.errors import FailedPrecondition, InvalidArgument
 from hashsvc.settings import Settings
 
 if TYPE_CHECKING:
     from hashsvc.app import Store
     from hashsvc.domain.service import Service
+    from hashsvc.domain.shards import Shard
 
 
 @contextmanager
@@ -23,14 +25,14 @@ def service(
 
     Args:
         store: folder or database URL; the settings' own when None.
-        server: HOST:PORT of a server, or None.
+        server: HOST:PORT of a server, or of all shards of a cluster with commas between them; or None.
         role: "worker" for what needs no live index, and so may stand beside the owner of the store.
         create: whether a store that does not exist yet is made.
     """
     if server:
         if store:
             raise InvalidArgument("give --store or --server, not both", field="--server")
-        client = connect(server)
+        client = connect_all(server.split(",")) if "," in server else connect(server)
         try:
             yield client
         finally:
@@ -44,10 +46,11 @@ def service(
 def local_store(
     store: str | None,
     *,
-    role: Literal["owner", "worker"] = "owner",
+    role: Literal["owner", "worker", "replica"] = "owner",
     create: bool = False,
     address: str = "",
     eager: bool = True,
+    shard: Shard | None = None,
 ) -> Iterator[Store]:
     """The store in this process; arguments as in :func:`service` and :func:`hashsvc.app.open_store`.
 
@@ -66,5 +69,5 @@ def local_store(
         )
     from hashsvc.app import open_store
 
-    with open_store(location, settings=settings, role=role, address=address, eager=eager) as opened:
+    with open_store(location, settings=settings, role=role, address=address, eager=eager, shard=shard) as opened:
         yield opened

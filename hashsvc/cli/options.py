@@ -12,7 +12,11 @@ Store = Annotated[
 ]
 Server = Annotated[
     str | None,
-    typer.Option("--server", metavar="HOST:PORT", help="Speak to this server instead of opening a store"),
+    typer.Option(
+        "--server",
+        metavar="HOST:PORT",
+        help="Speak to this server, or to these shards (A,B,C), instead of opening a store",
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there")]
 Where = Annotated[

@@ -91,11 +91,12 @@ def run(
 
 
 @contextmanager
-def connected(address: str) -> Iterator[None]:
-    """A connection to a Ray cluster for the time of a ``with`` block; one that is there already is used and stays.
+def connected(address: str, *, namespace: str | None = None) -> Iterator[Any]:
+    """Ray, connected to a cluster for the time of a ``with`` block; a connection that is there already stays.
 
     Args:
         address: HOST:PORT or ``ray://HOST:PORT``, "auto" for the one on this machine, "local" to start one.
+        namespace: in which actors are named.
 
     Raises:
         FailedPrecondition: Ray is not installed.
@@ -103,15 +104,21 @@ def connected(address: str) -> Iterator[None]:
     """
     ray = _installed()
     if ray.is_initialized():
-        yield
+        yield ray
         return
     try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, include_dashboard=False)
+        ray.init(
+            address=address,
+            namespace=namespace,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            include_dashboard=False if address == "local" else None,
+        )
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise Unavailable(f"no Ray cluster answers at {address!r} ({reason}): start one with `ray start`") from None
     try:
-        yield
+        yield ray
     finally:
         ray.shutdown()
 

@@ -214,7 +214,8 @@ def test_without_roots_the_service_reads_nothing(raw: Store) -> None:
         (JobKind.TRAIN, {"name": "x", "sources": ["a"], "kind": "text", "bits": 1.5}, "bits"),
         (JobKind.TRAIN, {"name": "x", "sources": ["a"], "kind": "text", "colour": 1}, "colour"),
         (JobKind.INGEST, {"collection": "texts", "sources": []}, "sources"),
-        (JobKind.DEDUP, {}, "kind"),
+        (JobKind.DEDUP, {}, "collection"),
+        (JobKind.REENCODE, {}, "collection"),
     ],
 )
 def test_a_wrong_job_is_refused_by_field(texts: Store, kind: JobKind, spec: dict[str, object], field: str) -> None:

@@ -171,9 +171,9 @@ def test_an_upload_takes_items_only_as_fast_as_they_are_stored(
     gate = threading.Semaphore(0)
     upsert_stream = store.upsert_stream
 
-    def slow(collection: str, items: Any) -> Iterator[Any]:
+    def slow(collection: str, items: Any, *, novelty: int | None = None) -> Iterator[Any]:
         gate.acquire()
-        yield from upsert_stream(collection, items)
+        yield from upsert_stream(collection, items, novelty=novelty)
 
     monkeypatch.setattr(store, "upsert_stream", slow)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from hashsvc.domain.items import StoredItem
+from hashsvc.domain.metadata import Metadata
 from hashsvc.domain.neighbours import Answer, Columns
 from hashsvc.v1 import search_pb2
 from hashsvc.wire.answers import pack_answers, pack_within, read_answers, write_matches
 
 
 def stored(number: int, text: str) -> StoredItem:
-    metadata = {"title": text, "year": number, "tags": ("a", "b"), "score": 0.5, "new": True}
+    metadata: Metadata = {"title": text, "year": number, "tags": ("a", "b"), "score": 0.5, "new": True}
     return StoredItem(2**62 + number, f"key-{number}", b"h" * 32, b"c" * 8, metadata, number)
 
 

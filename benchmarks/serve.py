@@ -87,7 +87,7 @@ def run_store(folder: Path) -> None:
     from hashsvc.app import open_store
     from hashsvc.domain.queries import CodeQuery
     from hashsvc.index import warm
-    from hashsvc.server import serve
+    from hashsvc.server import serve, settle_process
 
     warm()
     with open_store(str(folder), eager=False) as store:
@@ -95,6 +95,7 @@ def run_store(folder: Path) -> None:
         bits = store.collection("bench").bits
         for code in draw(QUERIES, bits, 2):
             store.search("bench", [CodeQuery(code.tobytes())], k=K)
+        settle_process()
         with serve(store, "127.0.0.1:0") as server:
             print(server.address, flush=True)
             server.wait()

@@ -65,7 +65,7 @@ class Soak:
         from hashsvc.client import Client
         from hashsvc.errors import HashsvcError
 
-        with Client(address) as client:
+        with Client(address, timeout=300.0) as client:
             one = Visitor(client, random.Random(seed), self.items)
             while not self.stop.wait(self.pause):
                 act = one.chance.choice(ACTS)
@@ -175,7 +175,7 @@ def serve_here(folder: str, items: int) -> None:
     from hashsvc.app import open_store
     from hashsvc.domain.kinds import FieldType
     from hashsvc.index import warm
-    from hashsvc.server import serve
+    from hashsvc.server import serve, settle_process
 
     warm(bits=(BITS,))
     chance = random.Random(1)
@@ -184,6 +184,7 @@ def serve_here(folder: str, items: int) -> None:
         for _ in store.upsert_stream(NAME, (item(f"k{number}", chance) for number in range(items))):
             pass
         store.warm()
+        settle_process()
         with serve(store, "127.0.0.1:0", threads=4) as server:
             print(server.address, flush=True)
             while True:

@@ -104,10 +104,12 @@ def _metrics(server: Server, listen: str | None) -> Iterator[None]:
 def _warmed(store: str | None, address: str, settings: Settings) -> Iterator[Store]:
     """The store with everything loaded, and the search kernel compiled, before the first call comes."""
     from hashsvc.index import warm
+    from hashsvc.server import settle_process
 
     warm(settings.kernel_cache)
     with local_store(store, create=True, address=address, eager=False) as held:
         _tried(held.warm)
+        settle_process()
         yield held
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from hashsvc.server.metrics import Page
-from hashsvc.server.serving import Server, serve
+from hashsvc.server.serving import Server, serve, settle_process
 from hashsvc.server.tls import Tls
 from hashsvc.server.tokens import Tokens, new_token
 
-__all__ = ["Page", "Server", "Tls", "Tokens", "new_token", "serve"]
+__all__ = ["Page", "Server", "Tls", "Tokens", "new_token", "serve", "settle_process"]

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hashsvc.app.rows import RowCache
+from hashsvc.domain.indexes import IndexState
 from hashsvc.errors import Corrupt, NotFound
 from hashsvc.failpoints import reach
-from hashsvc.index import LiveIndex, publish
+from hashsvc.index import Audit, LiveIndex, publish
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 LOG_ROWS = 50_000
 SNAPSHOT_CHANGES = 10_000
+AUDITED = 0.01  # share of the searches of approximate kinds that are answered exactly too
 
 
 class Follower:
@@ -57,6 +59,7 @@ class Follower:
             "fingerprint": collection.fingerprint,
         }
         self.rows = RowCache(partial(catalog.items.by_ids, collection), cached_rows)
+        self._audit = Audit(AUDITED)
         self._live = self._start(damaged)
         self._published = self._live.view().watermark
         self.catch_up()
@@ -65,7 +68,9 @@ class Follower:
         """From the newest snapshot that passes its checksums, else from nothing: SQL is the truth."""
         while True:
             try:
-                live = LiveIndex.from_snapshot(self._folder, self._collection.index, about=self._about)
+                live = LiveIndex.from_snapshot(
+                    self._folder, self._collection.index, audit=self._audit, about=self._about
+                )
             except NotFound:
                 break
             except Corrupt as error:
@@ -75,7 +80,19 @@ class Follower:
                 if live.watermark <= self._collection.watermark:
                     return live
                 break
-        return LiveIndex(self._collection.bits, self._collection.index)
+        return LiveIndex(self._collection.bits, self._collection.index, audit=self._audit)
+
+    def state(self) -> IndexState:
+        """What it looks like now."""
+        view = self._live.view()
+        return IndexState(
+            self._collection.id,
+            view.watermark,
+            len(view.held),
+            view.memory().total,
+            self._audit.searches,
+            self._audit.recall,
+        )
 
     def view(self) -> View:
         """The newest view; every write acknowledged before this call is in it."""

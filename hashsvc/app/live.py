@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hashsvc.catalog import Catalog, Commit
     from hashsvc.content import Blobs
     from hashsvc.domain.collections import Collection
+    from hashsvc.domain.indexes import IndexState
     from hashsvc.errors import Corrupt
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,12 @@ class LiveIndexes:
             self._renames += 1
             for name in names:
                 self._searchers.pop(name, None)
+
+    def states(self) -> list[IndexState]:
+        """What each index looks like now."""
+        with self._lock:
+            followers = list(self._followers.values())
+        return [follower.state() for follower in followers]
 
     def publish(self, *, least: int) -> int:
         """Publish a snapshot of each index that changed by at least ``least`` writes; how many were."""

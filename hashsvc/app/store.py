@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from hashsvc.catalog import Commit
     from hashsvc.domain.encoders import EncoderVersion
+    from hashsvc.domain.indexes import IndexState
     from hashsvc.domain.jobs import DeadLetter, Job
     from hashsvc.domain.neighbours import Answer
     from hashsvc.domain.queries import Query, Rerank
@@ -402,6 +403,10 @@ class Store:
         return job
 
     # upkeep
+
+    def indexes(self) -> list[IndexState]:
+        """What each live index of this process looks like now."""
+        return self._live.states()
 
     def publish(self, *, least: int = 1) -> int:
         """Publish a snapshot of each live index that changed by at least ``least`` writes; how many were."""

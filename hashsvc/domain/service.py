@@ -71,7 +71,7 @@ class Service(Protocol):
     def switch_collection(self, name: str, other: str) -> Collection:
         """Exchange the names of two collections in one step; what answers as ``name`` from now on.
 
-        Where a reencode job tied the two, ``other`` is first brought up to the last write of ``name``: no write is lost,
+        Where a reencode job tied them, ``other`` is first brought up to the last write of ``name``: no write is lost,
         and searches go on. Switching again is the way back.
 
         Raises:

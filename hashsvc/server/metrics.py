@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from hashsvc.domain.collections import Collection
+    from hashsvc.domain.indexes import IndexState
     from hashsvc.server.lanes import Pool
     from hashsvc.server.methods import Lane
 
@@ -28,11 +29,18 @@ class Metrics:
     Args:
         pools: asked for what they hold when somebody looks.
         collections: every collection as it stands.
+        indexes: every live index as it stands.
     """
 
-    def __init__(self, pools: Mapping[Lane, Pool], collections: Callable[[], Iterable[Collection]]) -> None:
+    def __init__(
+        self,
+        pools: Mapping[Lane, Pool],
+        collections: Callable[[], Iterable[Collection]],
+        indexes: Callable[[], Iterable[IndexState]] = tuple,
+    ) -> None:
         self._pools = pools
         self._collections = collections
+        self._indexes = indexes
         self._guard = threading.Lock()
         self._calls: dict[tuple[str, str], int] = defaultdict(int)
         self._refused: dict[str, int] = defaultdict(int)
@@ -110,6 +118,32 @@ class Metrics:
         yield from (f'hashsvc_collection_items{{collection="{one.name}"}} {one.items}' for one in held)
         yield from _head("hashsvc_collection_watermark", "gauge", "Sequence number of a collection's newest write.")
         yield from (f'hashsvc_collection_watermark{{collection="{one.name}"}} {one.watermark}' for one in held)
+        yield from self._index_lines({one.id: one for one in held})
+
+    def _index_lines(self, held: Mapping[int, Collection]) -> Iterator[str]:
+        states = [(held[state.collection], state) for state in self._indexes() if state.collection in held]
+        for name, kind, words, value in INDEX_METRICS:
+            yield from _head(name, kind, words)
+            yield from (f'{name}{{collection="{one.name}"}} {value(one, state)}' for one, state in states)
+
+
+INDEX_METRICS: tuple[tuple[str, str, str, Callable[[Collection, IndexState], float]], ...] = (
+    (
+        "hashsvc_index_lag",
+        "gauge",
+        "Committed writes that the live index does not hold yet.",
+        lambda one, state: max(0, one.watermark - state.watermark),
+    ),
+    ("hashsvc_index_bytes", "gauge", "Memory of the live index, mapped files included.", lambda _, state: state.bytes),
+    ("hashsvc_index_segments", "gauge", "Frozen parts of the live index.", lambda _, state: state.segments),
+    (
+        "hashsvc_index_audited_total",
+        "counter",
+        "Searches of an approximate index that were answered exactly too.",
+        lambda _, state: state.audited,
+    ),
+    ("hashsvc_index_recall", "gauge", "Mean recall, by distance, of the audited searches.", lambda _, s: s.recall),
+)
 
 
 def _head(name: str, kind: str, words: str) -> tuple[str, str]:

@@ -116,7 +116,7 @@ class Server:
         self, store: Service, listen: str, *, threads: int, limits: Limits, guard: Guard, tls: Tls | None
     ) -> None:
         self._pools = {lane: Pool(lane, size) for lane, size in sizes(threads).items()}
-        self.metrics = Metrics(self._pools, store.collections)
+        self.metrics = Metrics(self._pools, store.collections, getattr(store, "indexes", tuple))
         self._boundary = Boundary(self._pools, guard, self.metrics, limits.max_message_bytes)
         self._server = grpc.server(
             self._pools[Lane.CONTROL],

@@ -2,13 +2,16 @@
 
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import pytest
 
 from hashsvc import errors
+from hashsvc.app import open_store
 from hashsvc.client import Client
 from hashsvc.domain.items import Item
-from hashsvc.server import Page, Server
+from hashsvc.domain.queries import CodeQuery
+from hashsvc.server import Page, Server, serve
 from tests.server.memory import MemoryStore
 
 
@@ -51,3 +54,18 @@ def test_the_page_needs_an_address_of_its_own(server: Server) -> None:
         Page(server.metrics, "nowhere")
     with pytest.raises(errors.Unavailable):
         Page(server.metrics, server.address)
+
+
+def test_live_indexes_say_what_they_hold(tmp_path: Path) -> None:
+    with open_store(str(tmp_path), eager=False) as store:
+        store.create_collection("codes", bits=64)
+        store.upsert("codes", [Item(f"k{n}", code=n.to_bytes(8, "big")) for n in range(100)])
+        with serve(store, "127.0.0.1:0") as running, Client(running.address) as client:
+            client.search("codes", [CodeQuery(bytes(8))], k=3)
+            lines = running.metrics.text().splitlines()
+    values = dict(line.rsplit(" ", 1) for line in lines if line.startswith("hashsvc_"))
+    assert values['hashsvc_index_lag{collection="codes"}'] == "0"
+    assert int(values['hashsvc_index_bytes{collection="codes"}']) > 100 * 8
+    assert values['hashsvc_index_recall{collection="codes"}'] == "1.0"
+    assert values['hashsvc_batch_questions_bucket{le="1"}'] == "1"
+    assert values["hashsvc_batch_questions_count"] == "1"

@@ -17,6 +17,7 @@ from hashsvc.domain.items import check_key
 from hashsvc.domain.jobs import Job, JobKind, JobState, Runner
 from hashsvc.domain.metadata import check_field_name
 from hashsvc.errors import FailedPrecondition, InvalidArgument
+from hashsvc.index import warm
 from hashsvc.index.selfjoin import join, self_join
 from hashsvc.runners import inline, processes, ray
 from hashsvc.runners.lease import LEASE_S, Lease, name_worker
@@ -24,14 +25,19 @@ from hashsvc.runners.lease import LEASE_S, Lease, name_worker
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from hashsvc.app.layout import Layout
     from hashsvc.app.store import Store
+    from hashsvc.dedup.select import Pairs
     from hashsvc.domain.collections import Collection
     from hashsvc.domain.dedup import Decision, Pair, Run
     from hashsvc.runners.progress import OnProgress
     from hashsvc.settings import Settings
 
 THREADS = 2
+MANY = 10_000
 PAIRS = 100
 NEAR = 0.1
 
@@ -144,9 +150,25 @@ def bench_of(store: Store, job: Job) -> Bench:
         spec,
         job.id,
         scratch(store.layout, job.id),
-        partial(join, threads=THREADS),
-        partial(self_join, threads=THREADS),
+        partial(_join, store.settings.kernel_cache),
+        partial(_self_join, store.settings.kernel_cache),
     )
+
+
+def _join(cache: str, codes: NDArray[np.uint8], others: NDArray[np.uint8], radius: int) -> Pairs:
+    _warm(cache, codes, len(codes) + len(others))
+    return join(codes, others, radius, threads=THREADS)
+
+
+def _self_join(cache: str, codes: NDArray[np.uint8], radius: int) -> Pairs:
+    _warm(cache, codes, len(codes))
+    return self_join(codes, radius, threads=THREADS)
+
+
+def _warm(cache: str, codes: NDArray[np.uint8], count: int) -> None:
+    """Compile the joins before many codes; few are compared sooner without."""
+    if count >= MANY:
+        warm(cache, (codes.shape[1] * 8,))
 
 
 def open_bench(layout: Layout, settings: Settings, number: int) -> Bench:

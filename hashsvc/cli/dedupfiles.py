@@ -116,8 +116,13 @@ def _to_parquet(file: Path, rows: Iterator[dict[str, Any]]) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = {"distance": pa.int32(), "score": pa.float64(), "run": pa.int64(), "radius": pa.int32()}
-    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in COLUMNS])
+    kinds: dict[str, pa.DataType] = {
+        "distance": pa.int32(),
+        "score": pa.float64(),
+        "run": pa.int64(),
+        "radius": pa.int32(),
+    }
+    schema = pa.schema([pa.field(name, kinds.get(name, pa.string())) for name in COLUMNS])
     count = 0
     with pq.ParquetWriter(file, schema) as writer:
         batch: list[dict[str, Any]] = []

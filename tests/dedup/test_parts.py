@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -124,9 +125,10 @@ def test_orders() -> None:
     ids = np.array([5, 3, 9, 1])
     keys = ["f#10", "f#9", "e", "f#9b"]
 
-    def order(keep: str, values: list[object] | None = None) -> list[int]:
+    def order(keep: str, values: Sequence[float | None] = ()) -> list[int]:
         lengths, sequences = np.array([4, 7, 7, 1]), np.array([1, 2, 3, 4])
-        return ordered(keep, ids, keys=keys, lengths=lengths, sequences=sequences, values=values or []).tolist()  # type: ignore[arg-type]
+        found = ordered(keep, ids, keys=keys, lengths=lengths, sequences=sequences, values=values)
+        return [int(place) for place in found]
 
     assert order("first") == [2, 1, 3, 0]
     assert order("longest") == [1, 2, 0, 3]

@@ -24,7 +24,7 @@ from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from hashsvc.domain.kinds import Kind
-from hashsvc.encoders import MODELS, Encoder, Fitted, fit
+from hashsvc.encoders import MODELS, Decoded, Encoder, Fitted, fit
 from hashsvc.evaluate import (
     Coded,
     Material,
@@ -35,10 +35,11 @@ from hashsvc.evaluate import (
     euclidean,
     evaluate,
     nearest,
-    score_codes,
     score_distances,
     score_reranked,
 )
+from hashsvc.evaluate.distances import Wanted, hamming_levels, labelled_levels, wanted_levels
+from hashsvc.evaluate.levels import average_precision, expected_hits, precision
 from hashsvc.report import write
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     Distances = Callable[[slice], NDArray[np.float32]]
 
 LSA_WORDS, PCA_DIRECTIONS, SHORT = 10_000, 64, 500
-FEW = 10
+FEW, ASKED = 10, 1_000
 
 
 @dataclass
@@ -119,28 +120,73 @@ def image_floats(data: datasets.DataSet) -> dict[str, Distances]:
 
 def score(coded: Coded, run: Run) -> dict[str, float]:
     """The three measures of the Hamming order, and P@10."""
-    scores, _ = score_codes(coded.query_codes, coded.codes, run.truth)
-    few, _ = score_codes(coded.query_codes, coded.codes, replace(run.truth, k=FEW, neighbours=None))
+    truth, asked, held = run.truth, coded.query_codes, coded.codes
+    assert truth.labels is not None
+    assert truth.query_labels is not None
+    assert truth.neighbours is not None
+    counts = hamming_levels(asked, held)
+    related = labelled_levels(asked, held, truth.query_labels, truth.labels).astype(np.float64)
+    wanted = wanted_levels(asked, held, truth.neighbours)
     found = {
-        "p_at_100": scores.precision,
-        "p_at_10": few.precision,
-        "map_at_1000": scores.mean_average_precision,
-        "recall_at_10": scores.recall,
+        "p_at_100": precision(counts, related, truth.k).mean(),
+        "p_at_10": precision(counts, related, FEW).mean(),
+        "map_at_1000": average_precision(counts, related, truth.depth, truth.totals()).mean(),
+        "recall_at_10": expected_hits(counts, wanted, FEW).mean() / FEW,
     }
-    return {name: (value or 0.0) * run.answered for name, value in found.items()}
+    return {name: float(value) * run.answered for name, value in found.items()}
 
 
 def columns(coded: Coded, run: Run) -> dict[str, float]:
-    """P@100 and recall@10 of the asymmetric order and of a short-list of 4 times the items wanted, in that order."""
-    asymmetric = score_distances(coded.asymmetric, run.truth)
-    reranked = score_reranked(coded.query_codes, coded.codes, coded.asymmetric, run.truth, oversample=4)
+    """P@100 and recall@10 of the asymmetric order and of a short-list of 4 times the items wanted, in that order.
+
+    At most 1,000 queries ask, at even steps.
+    """
+    rows = np.unique(np.linspace(0, run.truth.queries - 1, min(run.truth.queries, ASKED)).astype(np.int64))
+    truth = thinned(run.truth, rows)
+    coded = replace(coded, query_codes=coded.query_codes[rows], queries=[coded.queries[row] for row in rows])
+    asymmetric = score_distances(coded.asymmetric, truth)
+    reranked = score_reranked(coded.query_codes, coded.codes, coded.asymmetric, truth, oversample=4)
     found = {
         "asymmetric_p_at_100": asymmetric.precision,
         "asymmetric_recall_at_10": asymmetric.recall,
         "reranked_p_at_100": reranked.precision,
         "reranked_recall_at_10": reranked.recall,
     }
-    return {name: (value or 0.0) * run.answered for name, value in found.items()}
+    return {"queries": len(rows)} | {name: (value or 0.0) * run.answered for name, value in found.items()}
+
+
+def thinned(truth: Truth, rows: NDArray[np.int64]) -> Truth:
+    """What some of the queries should find."""
+    near = truth.neighbours
+    assert near is not None
+    assert truth.query_labels is not None
+    entries = np.concatenate([np.arange(near.offsets[row], near.offsets[row + 1]) for row in rows])
+    offsets = np.concatenate([[0], np.cumsum(np.diff(near.offsets)[rows])])
+    wanted = Wanted(offsets, near.items[entries], near.weights[entries])
+    return replace(truth, queries=len(rows), query_labels=truth.query_labels[rows], neighbours=wanted)
+
+
+def codebook_scores(coded: Coded, items: Sequence[Decoded], run: Run) -> dict[str, float]:
+    """P@100 of the float features that a codebook quantises, and of what it makes of them.
+
+    That is its exact table distance, and Hamming distance of its relabelled and of its raw numbers; with its perplexity
+    and the share of the features' variance that it loses.
+    """
+    book, truth = coded.codebook, replace(run.truth, neighbours=None)
+    assert book is not None
+    features = coded.encoder.features(items)
+    raw = replace(coded, codes=book.raw_codes(coded.codes), query_codes=book.raw_codes(coded.query_codes))
+    orders = {
+        "float_features_p_at_100": euclidean(coded.encoder.features(coded.queries), features),
+        "table_p_at_100": coded.table,
+    }
+    found = {name: (score_distances(order, truth).precision or 0.0) * run.answered for name, order in orders.items()}
+    return found | {
+        "relabelled_p_at_100": score(coded, run)["p_at_100"],
+        "raw_p_at_100": score(raw, run)["p_at_100"],
+        "perplexity": book.perplexity(coded.codes),
+        "variance_lost": float(((features - book.means(coded.codes)) ** 2).mean() / features.var(axis=0).mean()),
+    }
 
 
 @dataclass
@@ -154,6 +200,7 @@ class Seed:
     seconds: float
     cpu_seconds: float
     two_stage: dict[str, float]
+    codebook: dict[str, float]
 
 
 def one_seed(run: Run, bits: int, seed: int, model: str) -> tuple[Seed, Fitted]:
@@ -177,6 +224,7 @@ def one_seed(run: Run, bits: int, seed: int, model: str) -> tuple[Seed, Fitted]:
         seconds=seconds,
         cpu_seconds=cpu_seconds,
         two_stage=columns(kept, run) if seed == 0 else {},
+        codebook=codebook_scores(coded[trained], items, run) if coded[trained].codebook is not None else {},
     )
     if seed == 0 and "tfidf" in run.floats:
         listed = score_reranked(kept.query_codes, kept.codes, run.floats["tfidf"], run.truth, short=SHORT)
@@ -248,6 +296,8 @@ def summary(run: Run, bits: int, seeds: list[Seed], floats: dict[str, float]) ->
         ],
         "blank_queries_count_as_misses": round(1 - run.answered, 5),
     }
+    if first.codebook:
+        result["codebook"] = {name: spread([seed.codebook[name] for seed in seeds]) for name in first.codebook}
     return result
 
 

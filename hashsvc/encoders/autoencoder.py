@@ -52,7 +52,7 @@ class Config:
 
 
 CONFIG = Config()
-HIDDEN = 512
+HIDDEN = 256
 PASSES = 60
 
 

@@ -82,6 +82,12 @@ class Codebook:
         groups = np.arange(len(self.vectors))
         return _byte_tables(self._between()[groups, self._split(codes)])
 
+    def means(self, codes: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The code vectors that codes name: what is left of the features ``float32[n, groups * width]``."""
+        chosen = self.vectors[np.arange(len(self.vectors)), self._split(codes)]
+        found: NDArray[np.float32] = chosen.reshape(len(codes), -1)
+        return found
+
     def perplexity(self, codes: NDArray[np.uint8]) -> float:
         """How many entries of a group are in use, 2 to the entropy of its numbers; the mean over groups."""
         numbers, entries = self._split(codes), self.vectors.shape[1]

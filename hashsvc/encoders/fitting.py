@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hashsvc.encoders.encoder import CodeEncoder
 
 FEWEST = 10
-HELD_SHARE, HELD_MOST = 0.05, 1_000
+HELD_SHARE, HELD_MOST = 0.05, 500
 REFITTED_MOST = 5_000
 TRAINED_MOST = {Kind.TEXT: 30_000, Kind.IMAGE: 60_000, Kind.VECTOR: 60_000}
 
@@ -38,8 +38,9 @@ def fit(
     """Train an encoder of ``bits`` bits on ``contents``; the same arguments give the same encoder on the same machine.
 
     The floors are fitted beside it. Of very many items a random sample is trained on (30,000 texts, 60,000 others);
-    the report says of how many. ``model="auto"`` trains the default model and keeps whichever of them all agrees
-    best with the neighbour graph of items held back from training; a named model is kept whatever it is worth. Where
+    the report says of how many. ``model="auto"`` trains the default model and keeps whichever of them all does best on
+    items held back from training: texts and images by the neighbour graph, vectors by their exact neighbours (see
+    :mod:`hashsvc.encoders.selection`); a named model is kept whatever it is worth. Where
     items are few the kept model is fitted once more, on those held back too: they have served their purpose.
 
     Items that cannot be decoded are left out; the report says how many and why the first.
@@ -73,7 +74,7 @@ def fit(
         report[chosen] |= fitted
     summary = {
         "model": chosen,
-        "why": _why(model, chosen, report),
+        "why": _why(model, chosen, kind, report),
         "kind": str(kind),
         "bits": bits,
         "seed": seed,
@@ -123,11 +124,12 @@ def _try(
     }
 
 
-def _why(asked: str, chosen: str, report: dict[str, Any]) -> str:
+def _why(asked: str, chosen: str, kind: Kind, report: dict[str, Any]) -> str:
     if asked != "auto":
         return f"{chosen} was asked for"
     scores = ", ".join(f"{name} {entry['agreement']:.4f}" for name, entry in report.items())
-    return f"{chosen} agrees best with the neighbour graph of items held back from training ({scores})"
+    what = "keeps most exact neighbours" if kind is Kind.VECTOR else "agrees best with the neighbour graph"
+    return f"{chosen} {what} of items held back from training ({scores})"
 
 
 def _silent(_: Progress) -> None:

@@ -78,6 +78,19 @@ class LinearNetwork(Network):
         return rotated
 
 
+class PaddedNetwork(Network):
+    """A dense row as it is, with zeros behind it: ``[n, width] -> [n, out]``."""
+
+    def __init__(self, width: int, out: int) -> None:
+        super().__init__(width=width, out=out)
+        self.missing = out - width
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """``float32[n, out]``."""
+        assert isinstance(batch, torch.Tensor)
+        return functional.pad(batch.flatten(1), (0, self.missing))
+
+
 class SparseLinear(Network):
     """One layer over terms and a normalisation without a scale: the whole encoder of a text autoencoder."""
 
@@ -151,6 +164,7 @@ class PictureNetwork(Network):
 
 NETWORKS: dict[str, type[Network]] = {
     "linear": LinearNetwork,
+    "padded": PaddedNetwork,
     "sparse_linear": SparseLinear,
     "perceptron": Perceptron,
     "pictures": PictureNetwork,

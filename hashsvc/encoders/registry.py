@@ -11,6 +11,7 @@ from hashsvc.encoders.bsq import fit_bsq
 from hashsvc.encoders.contract import OnProgress
 from hashsvc.encoders.encoder import CodeEncoder
 from hashsvc.encoders.linear import fit_itq, fit_lsa_sign, fit_lsh, fit_pca_sign
+from hashsvc.encoders.pq import fit_pq
 from hashsvc.encoders.training_set import TrainingSet
 from hashsvc.encoders.vae import fit_vae
 from hashsvc.encoders.vq_vae import fit_vq_vae
@@ -48,6 +49,7 @@ MODELS: Mapping[str, Model] = {
         Model("itq", ALL, fit_itq, floor=True),
         Model("pca_sign", DENSE, fit_pca_sign, floor=True),
         Model("lsa_sign", frozenset({Kind.TEXT}), fit_lsa_sign, floor=True),
+        Model("pq", frozenset({Kind.VECTOR}), fit_pq, floor=True),
         Model("lsh", ALL, fit_lsh, floor=True),
     )
 }

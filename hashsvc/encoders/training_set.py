@@ -123,8 +123,9 @@ class TrainingSet:
         components = _principal(looked - mean, min(VIEW_DIRECTIONS, *looked.shape), self.seed)
         parts = np.array_split(np.arange(len(self)), -(-len(self) // VIEW_BLOCK))
         values = np.concatenate([(self._looked(number, part) - mean) @ components for part in parts])
-        scale = max(float(np.sqrt((values**2).sum(axis=1).mean())), 1e-12)
-        return Reduction(mean, components / np.float32(scale), values / np.float32(scale))
+        scale = np.float32(max(float(np.sqrt((values**2).sum(axis=1).mean())), 1e-12))
+        values = np.asarray(values / scale, dtype=np.float32)
+        return Reduction(mean, components / scale, values)
 
     def _looked(self, number: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         batch = self.batch(rows)
@@ -160,15 +161,17 @@ class TrainingSet:
         return [_unit(self.reduction(TOPICS).values)]
 
     def near(self, items: Sequence[Decoded], k: int) -> NDArray[np.int64]:
-        """The ``k`` nearest training items of other items, in each way the graph looks at them: ``int64[m, c]``."""
+        """The ``k`` nearest training items of other items: ``int64[m, c]``.
+
+        Pictures: ``k`` by each view. Vectors: in the strongest directions. Texts: by their own words, or by topics
+        where there are too many texts for that.
+        """
         k = min(k, len(self))
         asked = TrainingSet(self.front, items)
-        found = [
-            faiss.knn(rows, values, k)[1] for rows, values in zip(self._project(asked), self._directions(), strict=True)
-        ]
         if self.terms is not None and len(self) <= TERM_ITEMS:
-            found.append(most_similar(asked.terms, self.terms, k))
-        return np.concatenate(found, axis=1).astype(np.int64)
+            return most_similar(asked.terms, self.terms, k)
+        pairs = zip(self._project(asked), self._directions(), strict=True)
+        return np.concatenate([faiss.knn(rows, values, k)[1] for rows, values in pairs], axis=1).astype(np.int64)
 
     def _project(self, asked: TrainingSet) -> list[NDArray[np.float32]]:
         if self.pictures:

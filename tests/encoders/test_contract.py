@@ -52,7 +52,7 @@ def test_no_items_give_no_codes(encoder: Encoder) -> None:
 
 def test_every_bit_carries_its_share(encoder: Encoder) -> None:
     means = unpack(encoder.encode([encoder.decode(content) for content in contents(encoder.spec.kind)])).mean(axis=0)
-    if encoder.model != "vq_vae":  # its bits are digits of a name, balanced only as a whole
+    if encoder.model not in {"vq_vae", "pq"}:  # their bits are digits of a name, balanced only as a whole
         assert means.min() >= 0.05
         assert means.max() <= 0.95
     assert ((means > 0) & (means < 1)).mean() > 0.5

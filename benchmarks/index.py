@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ from scan import K, scan_view
 from hashsvc.domain.kinds import IndexKind
 from hashsvc.index import View, warm
 from hashsvc.index.audit import recall
-from hashsvc.index.faisskinds import faiss_module
+from hashsvc.index.faisskinds import build_hnsw, faiss_module
+from hashsvc.index.held import hold
 
 QUERIES = 32
 SHARES = (0.5, 0.1, 0.01, 0.001)
@@ -96,19 +98,24 @@ def filtered(items: int, bits: int, repeats: int) -> dict[str, dict[str, float]]
     return found
 
 
+def graph_view(codes: NDArray[np.uint8]) -> View:
+    """A view that asks a graph even where the kind would scan, because that is faster."""
+    view = scan_view(codes, IndexKind.HNSW)
+    segment = view.held[0].segment
+    return replace(view, held=(hold(replace(segment, structure=build_hnsw(segment))),))
+
+
 def duplicates() -> dict[str, float]:
-    """Tie-aware recall@10 over 60 groups of 1,000 equal codes among 60,000 others: the worst exact kind, and HNSW."""
+    """Tie-aware recall@10 over 60 groups of 1,000 equal codes among 60,000 others: worst exact kind, and a graph."""
     rng = np.random.default_rng(2)
     groups = np.repeat(rng.integers(0, 256, (60, 32), dtype=np.uint8), 1000, axis=0)
     others, near, _ = half_clustered(60_000, 256, 60)
     codes = np.concatenate([groups, others])
     queries = np.concatenate([groups[::1000] ^ (rng.random((60, 32)) < 0.1).astype(np.uint8), near])
     truth = scan_view(codes, IndexKind.REFERENCE).search(queries, K)
-    found = {kind: recall(scan_view(codes, kind).search(queries, K), truth) for kind in (*EXACT, IndexKind.HNSW)}
-    return {
-        "exact_recall": round(min(found[kind] for kind in EXACT), 3),
-        "graph_recall": round(found[IndexKind.HNSW], 3),
-    }
+    exact = [recall(scan_view(codes, kind).search(queries, K), truth) for kind in EXACT]
+    graph = recall(graph_view(codes).search(queries, K), truth)
+    return {"exact_recall": round(min(exact), 3), "graph_recall": round(graph, 3)}
 
 
 def kinds(items: int, repeats: int) -> None:
@@ -117,7 +124,7 @@ def kinds(items: int, repeats: int) -> None:
         codes, near, _ = half_clustered(items, bits, QUERIES)
         truth = scan_view(codes, IndexKind.SCAN).search(near, K)
         for kind in (IndexKind.SCAN, IndexKind.TABLES, IndexKind.AUTO, IndexKind.FLAT, IndexKind.IVF, IndexKind.HNSW):
-            view = scan_view(codes, kind)
+            view = graph_view(codes) if kind is IndexKind.HNSW else scan_view(codes, kind)
             taken = median_over(each(near, lambda query, v=view: v.search(query, K)), repeats)  # type: ignore[misc]
             share = recall(view.search(near, K), truth)
             print(f"{bits} bits {kind:>6}: {taken * 1e6:7.0f} us a query, recall {share:.3f}")
@@ -141,7 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--kinds", type=int, default=200_000, help="items of the table of kinds; 0 leaves it out")
+    parser.add_argument("--kinds", type=int, default=50_000, help="items of the table of kinds; 0 leaves it out")
     parser.add_argument("--json", action="store_true", help="the last line is JSON in any case")
     chosen = parser.parse_args()
     one_thread()

@@ -1,8 +1,8 @@
 """Writers and searchers on one live index: every answer is checked against a replay of the writes at its watermark.
 
-Two threads add, replace and delete; six search; one merges in the background. The same six run first without writers.
-Each searcher keeps a sample of its answers, with their watermarks; at the end the writes are replayed by brute force
-and every kept answer is compared. Ends with one JSON line.
+Two threads add, replace and delete; six search; one merges. The same six run first without writers. Searchers keep
+every answer with its watermark; at the end the writes are replayed, and each answer is compared with brute force over
+the items as they stood. Ends with one JSON line.
 """
 
 from __future__ import annotations
@@ -11,23 +11,26 @@ import argparse
 import json
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from codesets import half_clustered
 from numpy.typing import NDArray
 
-from hashsvc.codes import hamming
 from hashsvc.domain.kinds import IndexKind
 from hashsvc.domain.neighbours import Neighbours
 from hashsvc.index import LiveIndex, warm
-from hashsvc.index.background import Merging
 
 BITS = 64
 K = 10
 RADIUS = 4
 SEARCHERS = 6
 WRITERS = 2
+IDLE = 0.05
+GONE = 128
 NONE = np.zeros(0, np.int64)
 
 
@@ -48,6 +51,13 @@ class Answered:
     radius: int | None
     found: Neighbours
     watermark: int
+
+    @property
+    def bound(self) -> int:
+        """No item at most this far may be missing from the answer, but ones that stand behind its last."""
+        if self.radius is not None:
+            return self.radius
+        return int(self.found.distances[-1]) if len(self.found.ids) == K else BITS
 
 
 @dataclass(slots=True)
@@ -74,93 +84,110 @@ class Traffic:
                 self.live.apply(ids, codes, deleted, len(self.log))
             time.sleep(pause)
 
-    def search(self, seed: int, keep_every: int) -> None:
-        """Search until told to stop; keep every so many answers."""
+    def search(self, seed: int) -> None:
+        """Search until told to stop, and keep every answer."""
         rng = np.random.default_rng(seed)
-        number, taken, kept = 0, [], []
+        taken, kept = [], []
         while not self.stop.is_set():
-            number += 1
             query = self.pool[rng.integers(len(self.pool))][None] ^ np.uint8(rng.integers(4))
-            radius = RADIUS if number % 3 == 0 else None
+            radius = RADIUS if len(taken) % 3 == 0 else None
             start = time.perf_counter()
             view = self.live.view()
             found = view.search(query, K) if radius is None else view.within(query, radius)
             taken.append(time.perf_counter() - start)
-            if number % keep_every == 0:
-                kept.append(Answered(query[0], radius, found, view.watermark))
+            kept.append(Answered(query[0], radius, found, view.watermark))
         with self.lock:
             self.latencies += taken
             self.answers += kept
 
-    def run(self, seconds: float, writers: int, *, rows: int, pause: float, keep_every: int) -> None:
+    def merge(self) -> None:
+        """Merge until told to stop."""
+        while not self.stop.is_set():
+            if not self.live.merge():
+                self.stop.wait(IDLE)
+
+    def run(self, seconds: float, writers: int, *, rows: int, pause: float) -> None:
         """Run the threads for so long; an error in one of them is raised here."""
         self.stop.clear()
         self.latencies.clear()
-        errors: list[BaseException] = []
-
-        def guarded(run: object, *arguments: object) -> None:
-            try:
-                run(*arguments)  # type: ignore[operator]
-            except BaseException as error:
-                errors.append(error)
-                self.stop.set()
-
-        threads = [threading.Thread(target=guarded, args=(self.write, n, rows, pause)) for n in range(writers)]
-        threads += [threading.Thread(target=guarded, args=(self.search, 100 + n, keep_every)) for n in range(SEARCHERS)]
-        with Merging(lambda: [self.live]):
-            for thread in threads:
-                thread.start()
+        tasks: list[Callable[[], None]] = [self.merge]
+        tasks += [partial(self.write, number, rows, pause) for number in range(writers)]
+        tasks += [partial(self.search, 100 + number) for number in range(SEARCHERS)]
+        with ThreadPoolExecutor(len(tasks)) as pool:
+            running = [pool.submit(self._guarded, task) for task in tasks]
             self.stop.wait(seconds)
             self.stop.set()
-            for thread in threads:
-                thread.join()
-        if errors:
-            raise errors[0]
+        for one in running:
+            one.result()
+
+    def _guarded(self, task: Callable[[], None]) -> None:
+        try:
+            task()
+        finally:
+            self.stop.set()
 
 
-def wrong_answers(traffic: Traffic) -> int:
-    """Replay the writes and count kept answers that differ from brute force at their watermark."""
-    items: dict[int, NDArray[np.uint8]] = {}
-    wrong, done = 0, 0
-    for answer in sorted(traffic.answers, key=lambda answer: answer.watermark):
-        for write in traffic.log[done : answer.watermark]:
-            items.update(zip(write.ids.tolist(), write.codes, strict=True))
-            for number in write.deleted.tolist():
-                items.pop(number, None)
-        done = max(done, answer.watermark)
-        wrong += _expected(items, answer) != _given(answer.found)
-    return wrong
+class Replay:
+    """The items as they stood after so many writes, by id, and brute force over them."""
+
+    def __init__(self, log: list[Write], ids: int) -> None:
+        self._log = log
+        self._done = 0
+        self._words = np.zeros(ids, np.uint64)
+        # Added to distances: it puts what is not there beyond everything.
+        self._absent = np.full(ids, GONE, np.uint8)
+        self._differing = np.empty(ids, np.uint64)
+        self._distances = np.empty(ids, np.uint8)
+
+    def forward(self, watermark: int) -> None:
+        """Apply the writes up to ``watermark``."""
+        for write in self._log[self._done : watermark]:
+            self._words[write.ids] = write.codes.view(np.uint64)[:, 0]
+            self._absent[write.ids] = 0
+            self._absent[write.deleted] = GONE
+        self._done = max(self._done, watermark)
+
+    def agrees(self, answer: Answered) -> bool:
+        """Whether an answer is what brute force finds; the ids of an answer up to its last distance say it all."""
+        found, bound = answer.found, answer.bound
+        np.bitwise_xor(self._words, answer.query.view(np.uint64)[0], out=self._differing)
+        np.bitwise_count(self._differing, out=self._distances)
+        np.add(self._distances, self._absent, out=self._distances)
+        ids = np.flatnonzero(self._distances <= bound)
+        distances = self._distances[ids]
+        order = np.argsort(distances, kind="stable")[: K if answer.radius is None else None]
+        return np.array_equal(ids[order], found.ids) and np.array_equal(distances[order], found.distances)
 
 
-def _given(found: Neighbours) -> list[tuple[int, int]]:
-    return list(zip(found.distances.tolist(), found.ids.tolist(), strict=True))
+def wrong_answers(traffic: Traffic, threads: int = 2) -> int:
+    """How many answers differ from brute force over the items at their watermark."""
+    answers = sorted(traffic.answers, key=lambda answer: answer.watermark)
+    size = -(-len(answers) // threads)
+
+    def count(first: int) -> int:
+        replay, wrong = Replay(traffic.log, 2 * len(traffic.pool)), 0
+        for answer in answers[first : first + size]:
+            replay.forward(answer.watermark)
+            wrong += not replay.agrees(answer)
+        return wrong
+
+    with ThreadPoolExecutor(threads) as pool:
+        return sum(pool.map(count, range(0, len(answers), size)))
 
 
-def _expected(items: dict[int, NDArray[np.uint8]], answer: Answered) -> list[tuple[int, int]]:
-    ids = np.fromiter(items, np.int64, len(items))
-    distances = hamming(np.array(list(items.values()), np.uint8).reshape(-1, BITS // 8), answer.query)
-    if answer.radius is None:
-        near = distances <= np.partition(distances, min(K, len(ids)) - 1)[min(K, len(ids)) - 1]
-    else:
-        near = distances <= answer.radius
-    order = np.lexsort((ids[near], distances[near]))
-    pairs = list(zip(distances[near][order].tolist(), ids[near][order].tolist(), strict=True))
-    return pairs[:K] if answer.radius is None else pairs
-
-
-def measure(
-    seconds: float, items: int, *, rows: int = 50, pause: float = 0.01, checked: int = 3000
-) -> dict[str, object]:
-    """Six searchers alone, then with two writers; the latencies, and how many of the checked answers are wrong."""
+def measure(seconds: float, items: int, *, rows: int = 50, pause: float = 0.01) -> dict[str, object]:
+    """Six searchers alone, then with two writers; the latencies, and how many of all answers are wrong."""
     codes, _, _ = half_clustered(items, BITS, 1)
     traffic = Traffic(LiveIndex(BITS, IndexKind.AUTO), codes)
     traffic.log.append(Write(np.arange(items), codes, NONE))
     traffic.live.apply(np.arange(items), codes, NONE, 1)
-    traffic.run(seconds / 3, 0, rows=rows, pause=pause, keep_every=1 << 40)
+    traffic.run(seconds / 3, 0, rows=rows, pause=pause)
     alone = np.percentile(traffic.latencies, [50, 99])
-    each = max(1, int(len(traffic.latencies) * 3 / checked))
-    traffic.run(seconds, WRITERS, rows=rows, pause=pause, keep_every=each)
+    traffic.run(seconds, WRITERS, rows=rows, pause=pause)
     busy = np.percentile(traffic.latencies, [50, 99])
+    start = time.perf_counter()
+    wrong = wrong_answers(traffic)
+    print(f"checked in {time.perf_counter() - start:.0f} s")
     return {
         "seconds": seconds,
         "items": items,
@@ -168,7 +195,7 @@ def measure(
         "rows_written": sum(len(write.ids) + len(write.deleted) for write in traffic.log[1:]),
         "searches": len(traffic.latencies),
         "checked": len(traffic.answers),
-        "wrong": wrong_answers(traffic),
+        "wrong": wrong,
         "p50_ms": [round(1e3 * float(alone[0]), 3), round(1e3 * float(busy[0]), 3)],
         "p99_ms": [round(1e3 * float(alone[1]), 3), round(1e3 * float(busy[1]), 3)],
         "p99_ratio": round(float(busy[1] / alone[1]), 2),
@@ -179,7 +206,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--items", type=int, default=100_000)
+    parser.add_argument("--items", type=int, default=50_000)
     parser.add_argument("--json", action="store_true", help="the last line is JSON in any case")
     chosen = parser.parse_args()
     warm(bits=(BITS,))

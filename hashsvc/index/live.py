@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from hashsvc.index.audit import Audit
 
 TAIL_ROWS = 8_192
-# Where nobody merges in the background, writers do it themselves from here on.
+# Where nobody else merges, writers do it themselves from here on.
 MOST_SEGMENTS = 32
 
 

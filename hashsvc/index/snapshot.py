@@ -19,9 +19,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from hashsvc.domain.kinds import IndexKind
+from hashsvc.durable import fsync_folder, make_folder, write_durably
 from hashsvc.errors import Corrupt, NotFound
 from hashsvc.failpoints import reach
-from hashsvc.index.durable import disk_errors, fsync_folder, make_folder, write_durably
+from hashsvc.index.durable import disk_errors
 from hashsvc.index.faisskinds import FaissStructure
 from hashsvc.index.held import Held, hold
 from hashsvc.index.layout import GROUP, frozen, set_places, word_count, words_at

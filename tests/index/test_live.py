@@ -14,7 +14,6 @@ from hashsvc.domain.kinds import IndexKind
 from hashsvc.errors import FailedPrecondition, InvalidArgument
 from hashsvc.index import Audit, ItemBitmap, LiveIndex, kinds, publish, streaming
 from hashsvc.index.audit import recall
-from hashsvc.index.background import Merging
 from hashsvc.index.kernel import compiled
 from hashsvc.index.merging import chosen
 from hashsvc.index.reference import ReferencePass
@@ -78,6 +77,12 @@ def test_tombstones_are_merged_away() -> None:
     assert live.view().search(np.zeros((1, 8), np.uint8), 3).ids.tolist() == []
 
 
+def merge_until(live: LiveIndex, stop: threading.Event) -> None:
+    while not stop.is_set():
+        if not live.merge():
+            stop.wait(0.001)
+
+
 def test_writers_mergers_and_searchers_meet() -> None:
     live, oracle = LiveIndex(64, tail_rows=64), Oracle()
     pool, lock, failures = clustered(np.random.default_rng(1), 500, 64), threading.Lock(), []
@@ -105,15 +110,17 @@ def test_writers_mergers_and_searchers_meet() -> None:
                 failures.append((view.watermark, found))
 
     writers = [threading.Thread(target=write, args=(n,)) for n in range(2)]
-    searchers = [threading.Thread(target=search, args=(n,)) for n in range(3)]
-    with Merging(lambda: [live], every=0.001):
-        for thread in writers + searchers:
-            thread.start()
-        for thread in writers:
-            thread.join()
-        stop.set()
-        for thread in searchers:
-            thread.join()
+    others = [
+        threading.Thread(target=merge_until, args=(live, stop)),
+        *(threading.Thread(target=search, args=(n,)) for n in range(3)),
+    ]
+    for thread in writers + others:
+        thread.start()
+    for thread in writers:
+        thread.join()
+    stop.set()
+    for thread in others:
+        thread.join()
     assert failures == []
     assert live.watermark == 120
 

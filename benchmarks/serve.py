@@ -153,10 +153,11 @@ class Role:
 
 @contextmanager
 def process(*arguments: str) -> Iterator[Role]:
-    """This file in another role, alone on the server's core."""
+    """This file in another role, alone on the server's core unless ``--cores all`` is given."""
     command = [sys.executable, str(Path(__file__).parent / "serve.py"), *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
-        os.sched_setaffinity(child.pid, {SERVER_CORE})
+        if "--cores" not in arguments:
+            os.sched_setaffinity(child.pid, {SERVER_CORE})
         assert child.stdout is not None
         try:
             line = child.stdout.readline().strip()
@@ -263,6 +264,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keep the store here and use it again")
     parser.add_argument("--json", action="store_true", help="print one JSON object (always does)")
     parser.add_argument("--role", choices=("store", "echo", "engine"), help=argparse.SUPPRESS)
+    parser.add_argument("--cores", choices=("all",), help=argparse.SUPPRESS)
     parser.add_argument("--size", type=int, default=0, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.role == "store":

@@ -46,6 +46,7 @@ class Settings:
         cached_rows: rows of a collection that are kept in memory for answers.
         kernel_cache: folder of the compiled search kernel; "" keeps numba's default.
         log_level: DEBUG, INFO, WARNING or ERROR.
+        log_format: of the processes that stay: text, or json for one object a line.
     """
 
     store: str = "hashsvc-store"
@@ -57,6 +58,7 @@ class Settings:
     cached_rows: int = 100_000
     kernel_cache: str = ""
     log_level: str = "INFO"
+    log_format: str = "text"
     limits: Limits = field(default_factory=Limits)
 
     @classmethod
@@ -79,6 +81,7 @@ class Settings:
             cached_rows=_number(source, "cached_rows", defaults.cached_rows),
             kernel_cache=source.get(f"{PREFIX}KERNEL_CACHE", defaults.kernel_cache),
             log_level=source.get(f"{PREFIX}LOG_LEVEL", defaults.log_level),
+            log_format=source.get(f"{PREFIX}LOG_FORMAT", defaults.log_format),
             limits=limits,
         )
 

@@ -15,6 +15,7 @@ import typer
 
 from hashsvc.cli import access, options
 from hashsvc.cli.doors import local_store
+from hashsvc.cli.logs import speak_as
 from hashsvc.cli.screen import show, tell
 from hashsvc.errors import HashsvcError, InvalidArgument
 from hashsvc.settings import Settings
@@ -166,6 +167,7 @@ def _speak(settings: Settings) -> None:
             f"HASHSVC_LOG_LEVEL must be DEBUG, INFO, WARNING or ERROR, not {settings.log_level!r}",
             field="HASHSVC_LOG_LEVEL",
         )
+    speak_as(settings.log_format)
     logging.getLogger("hashsvc").setLevel(level)
 
 

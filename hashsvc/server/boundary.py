@@ -196,7 +196,9 @@ class _Call:
             )
         status = write_status(error)
         self._ended(code_pb2.Code.Name(status.code), start)
-        log.debug("%s: %s", self._method, error, extra={"reason": error.reason, "field": error.field})
+        if log.isEnabledFor(logging.DEBUG):
+            told = {"request_id": _request_id(context), "reason": error.reason, "field": error.field}
+            log.debug("%s: %s", self._method, error, extra=told)
         context.abort_with_status(rpc_status.to_status(status))
 
 

@@ -355,7 +355,7 @@ def whole_equal(codes: np.ndarray[Any, np.dtype[np.uint8]], radius: int) -> bool
     index = faiss.IndexBinaryFlat(codes.shape[1] * 8)
     index.add(codes)
     limits, _, labels = index.range_search(codes, radius + 1)
-    queries = np.repeat(np.arange(len(codes)), np.diff(limits))
+    queries = np.repeat(np.arange(len(codes)), np.diff(limits.astype(np.int64)))
     wanted = np.stack([queries, labels])[:, queries < labels]
     found = np.concatenate([np.stack([left, right]) for left, right, _ in join(codes, radius)], axis=1)
     return bool(np.array_equal(wanted[:, np.lexsort(wanted)], found[:, np.lexsort(found)]))

@@ -34,6 +34,8 @@ KEPT = -1
 OPEN = -2
 MARGIN = 0.1
 BUDGET = 2_000_000
+CROWD = 50
+ROUNDING = 1e-9
 SMALL = 256
 CHUNK_PAIRS = 50_000
 
@@ -103,7 +105,8 @@ class Selection:
     Args:
         join: pairs (position in the first, position in the second, distance) within a radius, complete, in pieces.
         self_join: pairs (left < right, distance) within one set, complete, in pieces.
-        budget: candidate pairs that are held at once; beyond, rows are cut in halves, which changes nothing else.
+        budget: candidate pairs that are held at once; beyond, rows are cut in halves, which changes nothing else. Beyond
+            fifty times as many pairs of texts within the radius, candidates come from rare shingles instead.
     """
 
     problem: Problem
@@ -138,19 +141,22 @@ class Selection:
     def _candidates(self, rows: NDArray[np.int64], kept: NDArray[np.int64]) -> Candidates:
         problem = self.problem
         yield _same(problem.forms, rows, kept)
-        held: list[Piece] = []
-        count = 0
+        seen = 0
         for left, right, _ in self.join(problem.codes[rows], problem.codes[kept], problem.radius):
-            held.append((rows[left], kept[right]))
-            count += len(left)
-            if isinstance(problem.sketches, ShingleSets):
-                if count > self.budget:
-                    yield from self._by_shingles(problem.sketches, rows, kept)
-                    return
-            elif count > self.budget:
-                yield from held
-                held, count = [], 0
-        yield from held
+            seen += len(left)
+            if seen > CROWD * self.budget and isinstance(problem.sketches, ShingleSets):
+                yield from self._by_shingles(problem.sketches, rows, kept)
+                return
+            able = self._able(rows[left], kept[right])
+            yield rows[left[able]], kept[right[able]]
+
+    def _able(self, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which pairs of rows may verify: those of texts are told from afar by their bitmaps."""
+        sets = self.problem.sketches
+        if not isinstance(sets, ShingleSets):
+            return np.ones(len(left), bool)
+        able: NDArray[np.bool_] = sets.bounds(left, right) >= self.problem.threshold - MARGIN - ROUNDING
+        return able
 
     def _by_shingles(self, sets: ShingleSets, rows: NDArray[np.int64], kept: NDArray[np.int64]) -> Candidates:
         codes = self.problem.codes
@@ -237,11 +243,14 @@ class Selection:
     def _held(self, pieces: Candidates, rows: NDArray[np.int64]) -> list[Piece] | None:
         """The pieces and the pairs of one form; None when they pass the budget."""
         held = [_same_within(self.problem.forms[rows])]
-        count = 0
+        seen = count = 0
         for left, right in pieces:
-            held.append((np.minimum(left, right).astype(np.int64), np.maximum(left, right).astype(np.int64)))
-            count += len(left)
-            if count > self.budget and len(rows) > SMALL:
+            seen += len(left)
+            able = self._able(rows[left], rows[right])
+            one, other = left[able], right[able]
+            held.append((np.minimum(one, other), np.maximum(one, other)))
+            count += len(one)
+            if len(rows) > SMALL and (count > self.budget or seen > CROWD * self.budget):
                 return None
         return held
 

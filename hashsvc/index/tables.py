@@ -6,6 +6,7 @@ A table is a permutation of the codes in order of one substring, and where each 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import comb
 from typing import TYPE_CHECKING
 
@@ -45,12 +46,17 @@ class Tables:
 
     def looked_at(self, radius: int) -> float:
         """How many buckets and codes a look-up within ``radius`` is expected to touch, if codes were spread evenly."""
-        tables, total = len(self.cuts), 0.0
-        for table, width in enumerate(self.cuts[:, 2].tolist()):
-            reach = radius // tables - (table > radius % tables)
-            buckets = sum(comb(width, weight) for weight in range(min(reach, width) + 1))
-            total += buckets * (1 + self.entries.shape[1] / 2**width)
-        return total
+        return _looked_at(tuple(self.cuts[:, 2].tolist()), self.entries.shape[1], radius)
+
+
+@lru_cache(maxsize=1024)
+def _looked_at(widths: tuple[int, ...], codes: int, radius: int) -> float:
+    total = 0.0
+    for table, width in enumerate(widths):
+        reach = radius // len(widths) - (table > radius % len(widths))
+        buckets = sum(comb(width, weight) for weight in range(min(reach, width) + 1))
+        total += buckets * (1 + codes / 2**width)
+    return total
 
 
 def substrings(bits: int) -> NDArray[np.int64]:

@@ -1,6 +1,8 @@
 # hashsvc in a slim image without root. `--build-arg DEVICE=cuda` takes the torch build with CUDA.
+# BASE may name any image with that Python, a Debian underneath and pip; on a machine that pulls nothing, one of its own.
 ARG PYTHON=3.11
-FROM python:${PYTHON}-slim AS build
+ARG BASE=python:${PYTHON}-slim
+FROM ${BASE} AS build
 ARG DEVICE=cpu
 RUN python -m venv /opt/hashsvc
 ENV PATH=/opt/hashsvc/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -13,7 +15,7 @@ COPY migrations ./migrations
 COPY hashsvc ./hashsvc
 RUN pip install -c constraints.txt '.[postgresql]'
 
-FROM python:${PYTHON}-slim
+FROM ${BASE}
 RUN useradd --system --uid 10001 --create-home hashsvc \
     && install -d -o hashsvc -g hashsvc /var/lib/hashsvc
 COPY --from=build /opt/hashsvc /opt/hashsvc
@@ -21,6 +23,8 @@ ENV PATH=/opt/hashsvc/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     HASHSVC_STORE=/var/lib/hashsvc \
     HASHSVC_FOLDER=/var/lib/hashsvc \
+    HASHSVC_KERNEL_CACHE=/var/lib/hashsvc/kernel \
+    NUMBA_CACHE_DIR=/tmp/hashsvc-kernel \
     HASHSVC_LISTEN=0.0.0.0:50051
 USER hashsvc
 VOLUME /var/lib/hashsvc

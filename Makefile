@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick check format proto bench migrate up crash endure
+.PHONY: help setup demo test quick check format proto bench migrate up crash endure compose-test
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ bench: setup  ## every benchmark, one JSON line each
 
 migrate: setup  ## bring the schema of the store (HASHSVC_STORE) up to date
 	$(BIN)/hashsvc migrate
+
+compose-test: setup  ## the containers for real, where a Docker engine runs: build, search, kill, search again
+	$(BIN)/python -m tests.compose
 
 up:  ## postgres, migrations, server and worker in containers
 	docker compose up --build --detach

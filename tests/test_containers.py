@@ -32,13 +32,33 @@ def _runs(service: dict[str, Any]) -> set[str]:
 
 def test_postgres_then_migrate_once_then_server_then_worker(compose: dict[str, Any]) -> None:
     services = compose["services"]
-    assert set(services) == {"postgres", "migrate", "server", "worker"}
+    assert {name for name in services if not services[name].get("profiles")} == {
+        "postgres",
+        "migrate",
+        "server",
+        "worker",
+    }
     assert _runs(services["migrate"]) == {"postgres:service_healthy"}
     assert _runs(services["server"]) == {"migrate:service_completed_successfully"}
     assert _runs(services["worker"]) == {"server:service_healthy"}
     assert services["migrate"]["restart"] == "no"
     for name in ("postgres", "server"):
         assert services[name]["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
+
+
+def test_our_containers_write_only_into_their_volumes(compose: dict[str, Any]) -> None:
+    ours = [service for name, service in compose["services"].items() if name != "postgres"]
+    assert all(service["read_only"] and service["tmpfs"] == ["/tmp"] for service in ours)
+    assert all(service["cap_drop"] == ["ALL"] for service in ours)
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    assert "NUMBA_CACHE_DIR=/tmp/" in dockerfile  # numba refuses to compile where it cannot write
+
+
+def test_a_worker_with_a_gpu_joins_on_request(compose: dict[str, Any]) -> None:
+    gpu = compose["services"]["gpu-worker"]
+    assert gpu["profiles"] == ["gpu"]
+    assert gpu["build"]["args"]["DEVICE"] == "cuda"
+    assert gpu["environment"]["HASHSVC_DEVICE"] == "cuda:0"
 
 
 def test_every_volume_is_declared_and_the_files_are_shared(compose: dict[str, Any]) -> None:

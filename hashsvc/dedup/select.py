@@ -105,8 +105,8 @@ class Selection:
     Args:
         join: pairs (position in the first, position in the second, distance) within a radius, complete, in pieces.
         self_join: pairs (left < right, distance) within one set, complete, in pieces.
-        budget: candidate pairs that are held at once; beyond, rows are cut in halves, which changes nothing else. Beyond
-            fifty times as many pairs of texts within the radius, candidates come from rare shingles instead.
+        budget: candidate pairs that are held at once; beyond, rows are cut in halves, which changes nothing else.
+            Beyond fifty times as many pairs of texts within the radius, candidates come from rare shingles instead.
     """
 
     problem: Problem

@@ -87,7 +87,8 @@ class Traffic:
     def search(self, seed: int) -> None:
         """Search until told to stop, and keep every answer."""
         rng = np.random.default_rng(seed)
-        taken, kept = [], []
+        taken: list[float] = []
+        kept: list[Answered] = []
         while not self.stop.is_set():
             query = self.pool[rng.integers(len(self.pool))][None] ^ np.uint8(rng.integers(4))
             radius = RADIUS if len(taken) % 3 == 0 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from hashsvc.errors import Aborted, FailedPrecondition, InvalidArgument
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from hashsvc.app.encoding import LoadedEncoders
     from hashsvc.catalog import Catalog, Commit
@@ -92,12 +94,17 @@ class Items:
         """Write to what has the collection's name: when that was switched in the middle, once more."""
         for _ in range(ATTEMPTS):
             try:
-                return write(collection)
+                with self._pinned(collection):
+                    return write(collection)
             except Aborted as error:
                 if error.reason != SWITCHED:
                     raise
             collection = self._catalog.collections.get(collection.name)
         raise Aborted(f"collection {collection.name!r} is switched all the time: try again", retry_after=RETRY_SECONDS)
+
+    def _pinned(self, collection: Collection) -> AbstractContextManager[None]:
+        """No blob that a write finds in place, or in a row, is swept before the write is committed."""
+        return self._blobs.pinned() if collection.content is ContentMode.BYTES else nullcontext()
 
     def get(self, collection: Collection, keys: Sequence[str]) -> list[StoredItem]:
         """See :meth:`Service.get_items`."""

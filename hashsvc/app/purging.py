@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hashsvc.app.store import Store
 
-GRACE_S = 60.0
 
-
-def purge(store: Store, *, grace_s: float = GRACE_S) -> int:
+def purge(store: Store) -> int:
     """Overwrite what was deleted; how many blobs were removed.
 
     Args:
-        store: owned by this process.
-        grace_s: blobs younger than this stay: a write under way may need them.
+        store: owned by this process; workers may stand beside it, their writes wait.
 
     Raises:
         FailedPrecondition: this process does not own the store.
+        Unavailable: a job, a backup or a long read of another process does not end; purge again after it.
     """
     collections = store.collections()
     for collection in collections:
@@ -28,6 +26,6 @@ def purge(store: Store, *, grace_s: float = GRACE_S) -> int:
     for folder in store.layout.snapshots.glob("*"):
         if folder.name not in kept:
             shutil.rmtree(folder)
-    swept = store.blobs.sweep(store.catalog.items.content_hashes(), older_s=grace_s)
+    swept = store.blobs.sweep(store.catalog.items.content_hashes())
     store.catalog.purge()
     return swept

@@ -163,6 +163,10 @@ class Copy:
         return after
 
     def _part(self, after: int, unit: Unit | None) -> tuple[Counts, int, bool]:
+        with self._store.blobs.pinned():
+            return self._copied(after, unit)
+
+    def _copied(self, after: int, unit: Unit | None) -> tuple[Counts, int, bool]:
         catalog = self._store.catalog
         changes = catalog.items.changes(self._source, after, UNIT_CHANGES)
         last = int(unit.spec["until"]) if unit else changes.watermark

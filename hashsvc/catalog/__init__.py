@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from hashsvc.catalog.catalog import Catalog, open_catalog
 from hashsvc.catalog.commit import Changes, Commit, Novelty, UnitProgress
-from hashsvc.catalog.dump import blobs_of
+from hashsvc.catalog.dump import blobs_of, check_dump, check_empty
 from hashsvc.catalog.migration import migrate
 
-__all__ = ["Catalog", "Changes", "Commit", "Novelty", "UnitProgress", "blobs_of", "migrate", "open_catalog"]
+__all__ = [
+    "Catalog",
+    "Changes",
+    "Commit",
+    "Novelty",
+    "UnitProgress",
+    "blobs_of",
+    "check_dump",
+    "check_empty",
+    "migrate",
+    "open_catalog",
+]

@@ -92,19 +92,39 @@ class Database:
         return column.in_(select(listed.c.value))
 
     def purge(self) -> None:
-        """Leave nothing of deleted rows in the database's files."""
-        with translated(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        """Leave nothing of deleted rows in the database's files.
+
+        Raises:
+            Unavailable: somebody reads or writes meanwhile and does not end.
+        """
+        with translated():
             if self.dialect == SQLITE:
-                # Deleted content is overwritten as it goes (secure_delete); the write-ahead log still has it.
-                busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar()
-                if busy:
-                    raise Unavailable("the catalog is being read: purge again", retry_after=1.0)
+                _rewrite(self.engine)
             else:
-                connection.exec_driver_sql("VACUUM FULL")
+                with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                    connection.exec_driver_sql("VACUUM FULL")
 
     def close(self) -> None:
         """Let go of every connection."""
         self.engine.dispose()
+
+
+def _rewrite(engine: Engine) -> None:
+    """Write a SQLite file anew from its rows.
+
+    Deleted content is overwritten as it goes (secure_delete), but not what moving rows between pages leaves behind;
+    and the write-ahead log has all of it until it is cut off.
+    """
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute("VACUUM")
+        busy = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        cursor.close()
+    finally:
+        connection.close()
+    if busy:
+        raise Unavailable("the catalog is being read: purge again", retry_after=1.0)
 
 
 def _checked(url: str) -> URL:

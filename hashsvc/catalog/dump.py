@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from hashsvc.catalog.collections import every
 from hashsvc.catalog.database import POSTGRESQL
 from hashsvc.catalog.log import digest, kept_hashes
 from hashsvc.catalog.tables import HEAD, Moment, attributes, dedup_removed, items, jobs, metadata, owners, shards, units
+from hashsvc.durable import fsync_folder, make_folder
 from hashsvc.errors import Corrupt, FailedPrecondition
 
 if TYPE_CHECKING:
@@ -34,12 +35,13 @@ TABLES = tuple(table for table in metadata.sorted_tables if table not in {owners
 
 def dump(database: Database, folder: Path) -> dict[str, Any]:
     """Write every table into a folder, on disk when this returns; what :func:`load` needs to know of it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     with database.reading() as connection:
         tables = {table.name: _write(connection, table, folder / f"{table.name}{SUFFIX}") for table in TABLES}
         digests = {held.name: digest(connection, held) for held in every(connection)}
-        _write_names(connection, folder / BLOBS)
-    return {"schema": HEAD, "tables": tables, "digests": digests}
+        blobs = _write_names(connection, folder / BLOBS)
+    fsync_folder(folder)
+    return {"schema": HEAD, "tables": tables, "digests": digests, "blobs": blobs}
 
 
 def blobs_of(folder: Path) -> Iterator[str]:
@@ -47,6 +49,42 @@ def blobs_of(folder: Path) -> Iterator[str]:
     with (folder / BLOBS).open() as file:
         for line in file:
             yield line.strip()
+
+
+def check_dump(folder: Path, known: dict[str, Any]) -> None:
+    """Compare every file of a dump with what :func:`dump` returned.
+
+    Raises:
+        FailedPrecondition: the dump is of another schema.
+        Corrupt: a file is missing, or is not what was written.
+    """
+    schema = str(known["schema"])
+    if schema > HEAD:
+        raise FailedPrecondition(f"the backup is of schema {schema}, this version knows {HEAD}: upgrade hashsvc")
+    if schema < HEAD:
+        raise FailedPrecondition(
+            f"the backup is of schema {schema}, this version of hashsvc needs {HEAD}: restore it with the version that "
+            "wrote it, run 'hashsvc migrate' of this version on that store, and back it up again"
+        )
+    for table in TABLES:
+        _verify(folder / f"{table.name}{SUFFIX}", known["tables"][table.name]["sha256"])
+    _verify(folder / BLOBS, known["blobs"]["sha256"])
+
+
+def check_empty(database: Database) -> None:
+    """Refuse a catalog that holds anything.
+
+    Raises:
+        FailedPrecondition: it does.
+    """
+    with database.reading() as connection:
+        _check_empty(connection)
+
+
+def _check_empty(connection: Connection) -> None:
+    for table in TABLES:
+        if connection.execute(select(table.c[0]).limit(1)).first() is not None:
+            raise FailedPrecondition("the store holds something already: restore into a new one")
 
 
 def load(database: Database, folder: Path, known: dict[str, Any]) -> None:
@@ -59,42 +97,42 @@ def load(database: Database, folder: Path, known: dict[str, Any]) -> None:
 
     Raises:
         FailedPrecondition: the catalog holds something already, or the dump is of another schema.
-        Corrupt: a file is not what was written; nothing was stored.
+        Corrupt: a file is not what was written, or what was read has not its digests; nothing was stored.
     """
-    if known["schema"] != HEAD:
-        raise FailedPrecondition(f"the backup is of schema {known['schema']}, this version of hashsvc needs {HEAD}")
-    for table in TABLES:
-        _verify(folder / f"{table.name}{SUFFIX}", known["tables"][table.name]["sha256"])
+    check_dump(folder, known)
     with database.writing() as connection:
-        for table in TABLES:
-            if connection.execute(select(func.count()).select_from(table)).scalar_one():
-                raise FailedPrecondition("the store holds something already: restore into a new one")
+        _check_empty(connection)
         for table in TABLES:
             _read(database, connection, table, folder / f"{table.name}{SUFFIX}")
         # Whoever worked on a job is not here.
         for leased in (jobs, units):
             connection.execute(update(leased).values(worker="", lease_until=0.0))
+        if {held.name: digest(connection, held) for held in every(connection)} != known["digests"]:
+            raise Corrupt(f"what was read from {folder} does not have its digests: use another backup, and report it")
 
 
 def _write(connection: Connection, table: Table, path: Path) -> dict[str, Any]:
-    count, total = 0, hashlib.sha256()
     rows = connection.execution_options(yield_per=ROWS).execute(select(table))
+    return _write_lines(path, (json.dumps([_plain(value) for value in row], ensure_ascii=False) for row in rows))
+
+
+def _write_names(connection: Connection, path: Path) -> dict[str, Any]:
+    query = kept_hashes(items).union(kept_hashes(dedup_removed))
+    return _write_lines(path, (name.hex() for (name,) in connection.execution_options(yield_per=ROWS).execute(query)))
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> dict[str, Any]:
+    """Write lines to the disk; how many, and their sha256."""
+    count, total = 0, hashlib.sha256()
     with path.open("wb") as file:
-        for row in rows:
-            line = json.dumps([_plain(value) for value in row], ensure_ascii=False).encode() + b"\n"
+        for text in lines:
+            line = text.encode() + b"\n"
             file.write(line)
             total.update(line)
             count += 1
         file.flush()
         os.fsync(file.fileno())
     return {"rows": count, "sha256": total.hexdigest()}
-
-
-def _write_names(connection: Connection, path: Path) -> None:
-    query = kept_hashes(items).union(kept_hashes(dedup_removed))
-    with path.open("w") as file:
-        for (name,) in connection.execution_options(yield_per=ROWS).execute(query):
-            file.write(f"{name.hex()}\n")
 
 
 def _verify(path: Path, wanted: str) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, column, inspect, select, table
 from hashsvc.catalog.database import SQLITE, Database
 from hashsvc.catalog.faults import translated
 from hashsvc.catalog.tables import HEAD
+from hashsvc.durable import make_folder
 from hashsvc.errors import FailedPrecondition, Internal
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def migrate(url: str, revision: str = "head", *, phase: Phase = "post") -> str:
     database = Database(url)
     try:
         if database.file:
-            Path(database.file).parent.mkdir(parents=True, exist_ok=True)
+            make_folder(Path(database.file).parent)
         with database.writing() as connection:
             if database.dialect != SQLITE:
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (LOCK,))

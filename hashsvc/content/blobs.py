@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 
-from hashsvc.content.files import Files, translated
+from hashsvc.content.files import LOCK, TEMPORARY, Files, translated
 from hashsvc.content.packs import Packs
 from hashsvc.errors import Corrupt, InvalidArgument, NotFound
 
@@ -20,6 +22,9 @@ PACK_BYTES = 64 << 20
 class Blobs:
     """A folder of blobs. Safe to use from several threads and processes: a blob's name says what it holds.
 
+    A sweep takes what nobody refers to. Who puts a blob, or refers to one that he found, does so within :meth:`pinned`
+    until the reference is committed.
+
     Args:
         url: a local folder or any fsspec URL.
         fsync: makes an open local file durable; a seam for the power-loss tests.
@@ -28,6 +33,17 @@ class Blobs:
     def __init__(self, url: str, *, fsync: Callable[[int], None] = os.fsync) -> None:
         self._files = Files(url, fsync)
         self._packs = Packs(self._files)
+
+    def pinned(self) -> AbstractContextManager[None]:
+        """A block during which no process sweeps: from before the first look at a blob or its row to the commit.
+
+        It waits for a sweep that is under way. Blocks may overlap and lie within each other. A file system without
+        locks has a grace instead: a block there must not last longer than ``GRACE_S``.
+
+        Raises:
+            ResourceExhausted: the disk is full.
+        """
+        return self._files.pinned()
 
     def put(self, content: bytes) -> str:
         """Store bytes; durable on a local file system when this returns. The answer is their sha256 (hex).
@@ -39,8 +55,9 @@ class Blobs:
         name = hashlib.sha256(content).hexdigest()
         path = _path(name)
         with translated(name):
-            if self._intact(path, content):
-                self._files.renew(path)
+            # Where a grace counts, not a lock, what is in place must become young: it is written again.
+            if self._files.local and self._intact(path, content):
+                self._files.settle(path)
             else:
                 self._files.write(path, [content])
         return name
@@ -80,7 +97,7 @@ class Blobs:
     def delete(self, name: str) -> bool:
         """Delete a blob; whether it was there."""
         path, digest = _path(name), bytes.fromhex(name)
-        with translated(name):
+        with self._files.alone(), translated(name):
             found = self._files.delete(path)
             for pack, digests in list(self._packs.digests()):
                 if digest in digests:
@@ -102,31 +119,39 @@ class Blobs:
                     yield name
 
     def sweep(self, referenced: Iterable[str], *, older_s: float = GRACE_S) -> int:
-        """Delete every blob that is not referenced; how many. A pack that holds one is written anew without it.
+        """Delete every blob that is not referenced, and what killed writers left unfinished; how many blobs.
+
+        A pack that holds such a blob is written anew without it.
 
         Args:
-            referenced: names (hex) of the blobs that stay.
-            older_s: blobs younger than this stay: a write in flight puts its blobs before its commit.
+            referenced: names (hex) of the blobs that stay; drawn while no write is under way.
+            older_s: where a file system has no locks, blobs younger than this stay.
+
+        Raises:
+            Unavailable: a write is under way and does not end; nothing was deleted.
         """
-        kept = {bytes.fromhex(name) for name in referenced}
         removed: set[bytes] = set()
-        with translated("*"):
-            for pack, digests in list(self._packs.digests()):
-                loose = [digest for digest in digests if digest not in kept]
-                if loose and self._files.age(pack) >= older_s:
-                    self._packs.rewrite(pack, kept.__contains__)
-                    removed.update(loose)
-            for name in list(self._alone_names()):
-                digest = bytes.fromhex(name)
-                if digest not in kept and self._files.age(_path(name)) >= older_s and self._files.delete(_path(name)):
-                    removed.add(digest)
-            self._clear(older_s)
+        with self._files.alone():
+            kept = {bytes.fromhex(name) for name in referenced}
+            grace = -math.inf if self._files.local else older_s
+            with translated("*"):
+                for pack, digests in list(self._packs.digests()):
+                    loose = [digest for digest in digests if digest not in kept]
+                    if loose and self._files.age(pack) >= grace:
+                        self._packs.rewrite(pack, kept.__contains__)
+                        removed.update(loose)
+                for name in list(self._alone_names()):
+                    digest = bytes.fromhex(name)
+                    if digest not in kept and self._files.age(_path(name)) >= grace and self._files.delete(_path(name)):
+                        removed.add(digest)
+                self._clear(grace)
         return len(removed)
 
-    def _clear(self, older_s: float) -> None:
+    def _clear(self, grace: float) -> None:
         """Delete what a writer left unfinished when it died."""
         for path, _ in list(self._files.sizes()):
-            if path.rpartition("/")[2].startswith(".") and self._files.age(path) >= max(older_s, GRACE_S):
+            name = path.rpartition("/")[2]
+            if name.startswith(TEMPORARY) and name != LOCK and self._files.age(path) >= grace:
                 self._files.delete(path)
 
     def _alone(self, path: str) -> bytes | None:

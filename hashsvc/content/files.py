@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import time
 import uuid
@@ -13,9 +14,14 @@ from typing import Any
 
 import fsspec
 
+from hashsvc.durable import make_folder
 from hashsvc.errors import NotFound, ResourceExhausted, Unavailable
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+LOCK = ".lock"
+TEMPORARY = "."
+WAIT_S = 30.0
+PAUSE_S = 0.01
 
 
 class Files:
@@ -32,6 +38,7 @@ class Files:
         self._root = str(root).rstrip("/")
         self.local = "file" in _protocols(filesystem)
         self._fsync = fsync
+        self._named: set[Path] = set()  # folders whose names are on the disk
 
     def path(self, name: str) -> str:
         """Where a file lies."""
@@ -82,23 +89,62 @@ class Files:
             yield str(path).removeprefix(self._root).lstrip("/"), int(info.get("size") or 0)
 
     def age(self, name: str) -> float:
-        """Seconds since a file was written or renewed; endless where the file system does not say."""
+        """Seconds since a file was written; endless where the file system does not say."""
         try:
             return time.time() - float(self._fs.modified(self.path(name)).timestamp())
         except NotImplementedError:
             return float("inf")
 
-    def renew(self, name: str) -> None:
-        """A file found in place counts as new: a sweep must not take it before the commit that needs it."""
-        if self.local:
-            os.utime(self.path(name))
+    def settle(self, name: str) -> None:
+        """Make a local file that was found in place durable: its writer may have been killed before that."""
+        path = Path(self.path(name))
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            self._fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        self.make_folder(path.parent)
+        self.sync_folder(path.parent)
 
     def make_folder(self, folder: Path) -> None:
-        """Make a local folder; its name and those of the new ones above it are durable when this returns."""
-        missing = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
-        for made in missing:
-            self.sync_folder(made.parent)
+        """Make a local folder; its name and those of the ones above it are durable when this returns."""
+        make_folder(folder, sync=self.sync_folder, known=self._named)
+
+    @contextmanager
+    def pinned(self) -> Iterator[None]:
+        """Nobody is :meth:`alone` while the block runs; any number of threads and processes may be in such blocks."""
+        descriptor = self._lock_file()
+        try:
+            if descriptor is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_SH)
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody is in a :meth:`pinned` block of a local folder while this one runs.
+
+        Raises:
+            Unavailable: somebody stayed in one too long.
+        """
+        descriptor = self._lock_file()
+        try:
+            if descriptor is not None:
+                _take(descriptor)
+            yield
+        finally:
+            if descriptor is not None:
+                os.close(descriptor)
+
+    def _lock_file(self) -> int | None:
+        """The opened file whose lock says who is at work here; None where a file system has no locks."""
+        if not self.local:
+            return None
+        with translated("*"):
+            Path(self._root).mkdir(parents=True, exist_ok=True)
+            return os.open(self.path(LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
 
     def sync_folder(self, folder: Path) -> None:
         """Make the names in a local folder durable."""
@@ -110,7 +156,7 @@ class Files:
 
     def _fill_local(self, path: Path, parts: Sequence[bytes]) -> None:
         self.make_folder(path.parent)
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        temporary = path.with_name(f"{TEMPORARY}{path.name}.{uuid.uuid4().hex}")
         try:
             with temporary.open("wb") as file:
                 file.writelines(parts)
@@ -121,6 +167,23 @@ class Files:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
+
+
+def _take(descriptor: int) -> None:
+    """Lock a file for this block alone; writers that hold it are waited for."""
+    until = time.monotonic() + WAIT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                raise Unavailable(
+                    "a write, a job or a backup of this store is under way: try again when it has ended",
+                    retry_after=60.0,
+                ) from None
+            time.sleep(PAUSE_S)
+        else:
+            return
 
 
 def _protocols(filesystem: Any) -> tuple[str, ...]:

@@ -67,8 +67,9 @@ class Packs:
         index["end"] = ends
         tail = index.tobytes()
         name = f"{FOLDER}/{hashlib.sha256(tail).hexdigest()}-{len(blobs)}.pack"
-        if self._intact(name, [*blobs.values(), tail]):
-            self._files.renew(name)
+        # Where a grace counts, not a lock, what is in place must become young: it is written again.
+        if self._files.local and self._intact(name, [*blobs.values(), tail]):
+            self._files.settle(name)
         else:
             self._files.write(name, [*blobs.values(), tail])
         return name

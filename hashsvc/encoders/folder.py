@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from hashsvc.codes import unpack
 from hashsvc.domain.kinds import Kind
+from hashsvc.durable import make_folder
 from hashsvc.encoders.binarizers import build_binarizer
 from hashsvc.encoders.contract import Encoder
 from hashsvc.encoders.encoder import FORMAT, CodeEncoder
@@ -43,7 +44,7 @@ def save(encoder: Encoder, folder: Path) -> None:
         if _stored_fingerprint(folder) == encoder.spec.fingerprint:
             return
         raise FailedPrecondition(f"{folder} exists and holds something else: name another folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     beside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
     beside.mkdir()
     try:

@@ -62,7 +62,8 @@ def run_units(
         },
         clocks={} if clocks is None else clocks,
     )
-    return line.run(units, stop)
+    with bench.pinned():
+        yield from line.run(units, stop)
 
 
 def patient(step: Callable[[In], Out], tries: int = TRIES) -> Callable[[In], Out]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -44,6 +45,10 @@ class Bench:
     encoder: Encoder | None
     sources: Sequence[Source]
 
+    def pinned(self) -> AbstractContextManager[None]:
+        """No blob that a unit finds in place, or in a row, is swept while the block runs."""
+        return self.blobs.pinned() if self.collection.content is ContentMode.BYTES else nullcontext()
+
     def run_units(self, units: Iterable[Unit], *, stop: threading.Event) -> Iterator[tuple[Unit, Counts]]:
         """Run units as they come; each is given with its counts once it is committed."""
         from hashsvc.ingest.pipeline import run_units  # which works with benches
@@ -70,11 +75,12 @@ def run_unit(bench: Bench, unit: Unit) -> Counts:
         Unavailable: a source or the database does not answer; the unit may be run again.
         Aborted: another worker holds the unit, or has finished it.
     """
-    batch = compare(bench, read(bench, unit))
-    assert batch.checked is not None
-    if batch.checked.contents and bench.encoder is not None:
-        batch.decoded = decode_each(bench.encoder, list(batch.checked.contents.values()))
-    return store(bench, kept(bench, encoded(bench, batch)))
+    with bench.pinned():
+        batch = compare(bench, read(bench, unit))
+        assert batch.checked is not None
+        if batch.checked.contents and bench.encoder is not None:
+            batch.decoded = decode_each(bench.encoder, list(batch.checked.contents.values()))
+        return store(bench, kept(bench, encoded(bench, batch)))
 
 
 def read(bench: Bench, unit: Unit) -> Batch:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,8 @@ from hashsvc.catalog import migrate
 from hashsvc.domain.filters import Comparison, Operator
 from hashsvc.domain.items import Item
 from hashsvc.domain.kinds import ContentMode, FieldType
-from hashsvc.domain.queries import CodeQuery
-from hashsvc.errors import Corrupt, FailedPrecondition, NotFound
+from hashsvc.domain.queries import ContentQuery, CodeQuery
+from hashsvc.errors import Corrupt, FailedPrecondition, NotFound, Owned
 from hashsvc.settings import Settings
 from tests.postgresql import Cluster, name_of
 
@@ -83,31 +85,140 @@ def test_a_store_comes_back_from_its_backup(places: list[tuple[str, Settings]], 
         restore(folder, places[1][0], places[1][1])
 
 
-def test_a_damaged_backup_is_refused(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def saved(trained: Path, documents: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A store with an encoder and 40 texts, and a backup of it."""
+    top = tmp_path_factory.mktemp("saved")
+    shutil.copytree(trained, top / "store")
+    with open_store(str(top / "store")) as store:
+        store.create_collection("texts", encoder="toy")
+        store.upsert("texts", [Item(f"d{n}", f"text {n} of some words".encode()) for n in range(40)])
+        store.publish()
+        done = backup(store, top / "backup")
+        assert (done.items, done.blobs, done.encoders) == (40, 40, 1)
+        with pytest.raises(FailedPrecondition, match="already"):
+            backup(store, top / "backup")
+    return top / "store", top / "backup"
+
+
+def test_texts_come_back_with_their_bytes_and_their_encoder(saved: tuple[Path, Path], tmp_path: Path) -> None:
+    done = restore(saved[1], str(tmp_path / "new"), Settings())
+    assert (done.items, done.blobs, done.encoders) == (40, 40, 1)
+    with open_store(str(tmp_path / "new")) as store:
+        assert verify(store).findings == ()
+        assert store.content("texts", "d7") == b"text 7 of some words"
+        assert store.search("texts", [ContentQuery(b"text 7 of some words")], k=1)[0].distances[0] == 0
+
+
+def _flip(path: Path, place: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _only(folder: Path, pattern: str) -> Path:
+    [path] = folder.glob(pattern)
+    return path
+
+
+def _set_digest(folder: Path) -> None:
+    outer = json.loads((folder / "backup.json").read_text())
+    outer["body"]["catalog"]["digests"]["texts"] = "0" * 64
+    (folder / "backup.json").write_text(json.dumps(outer))
+
+
+DAMAGE: dict[str, Callable[[Path], object]] = {
+    "rows changed": lambda folder: _flip(folder / "catalog" / "items.jsonl", 9),
+    "rows gone": lambda folder: (folder / "catalog" / "items.jsonl").unlink(),
+    "blobs gone": lambda folder: shutil.rmtree(folder / "blobs"),
+    "a bit of a pack's index": lambda folder: _flip(_only(folder, "blobs/packs/*.pack"), -1),
+    "a bit of a blob": lambda folder: _flip(_only(folder, "blobs/packs/*.pack"), 3),
+    "half a pack": lambda folder: _cut(_only(folder, "blobs/packs/*.pack")),
+    "an empty list of blobs": lambda folder: (folder / "catalog" / "blobs.txt").write_bytes(b""),
+    "no list of blobs": lambda folder: (folder / "catalog" / "blobs.txt").unlink(),
+    "empty weights": lambda folder: _only(folder, "encoders/*/model.safetensors").write_bytes(b""),
+    "a bit of the weights": lambda folder: _flip(_only(folder, "encoders/*/model.safetensors"), -1),
+    "no encoder": lambda folder: shutil.rmtree(folder / "encoders"),
+    "another digest": _set_digest,
+    "half a manifest": lambda folder: _cut(folder / "backup.json"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_backup_is_refused_and_nothing_is_made(damage: str, saved: tuple[Path, Path], tmp_path: Path) -> None:
     folder = tmp_path / "backup"
+    shutil.copytree(saved[1], folder)
+    DAMAGE[damage](folder)
+    with pytest.raises(Corrupt, match="another backup"):
+        restore(folder, str(tmp_path / "new"), Settings())
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_folder_without_a_backup_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        restore(tmp_path / "nowhere", str(tmp_path / "new"), Settings())
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_backup_of_another_schema_says_what_to_do(saved: tuple[Path, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "backup"
+    shutil.copytree(saved[1], folder)
+    for schema, advice in (("0001", "hashsvc migrate"), ("9999", "upgrade hashsvc")):
+        outer = json.loads((folder / "backup.json").read_text())
+        outer["body"]["catalog"]["schema"] = schema
+        outer["sha256"] = hashlib.sha256(json.dumps(outer["body"], sort_keys=True).encode()).hexdigest()
+        (folder / "backup.json").write_text(json.dumps(outer))
+        with pytest.raises(FailedPrecondition, match=advice):
+            restore(folder, str(tmp_path / "new"), Settings())
+
+
+def test_a_store_that_lost_an_encoder_or_a_blob_is_not_backed_up(saved: tuple[Path, Path], tmp_path: Path) -> None:
+    shutil.copytree(saved[0], tmp_path / "store")
     with open_store(str(tmp_path / "store")) as store:
+        [encoder] = store.layout.encoders.iterdir()
+        encoder.rename(tmp_path / "elsewhere")
+        with pytest.raises(FailedPrecondition, match="no encoder folder"):
+            backup(store, tmp_path / "first")
+        (tmp_path / "elsewhere").rename(encoder)
+        _flip(encoder / "model.safetensors", -1)
+        with pytest.raises(Corrupt, match="encoder"):
+            backup(store, tmp_path / "second")
+        _flip(encoder / "model.safetensors", -1)
+        shutil.rmtree(store.layout.blobs)
+        with pytest.raises(Corrupt, match="is lost"):
+            backup(store, tmp_path / "third")
+    for name in ("first", "second", "third"):
+        with pytest.raises(NotFound):
+            restore(tmp_path / name, str(tmp_path / "new"), Settings())
+
+
+def test_a_refused_restore_changes_nothing(
+    places: list[tuple[str, Settings]], saved: tuple[Path, Path], tmp_path: Path
+) -> None:
+    with opened(places[0]) as store:
         store.create_collection("raw", bits=64, content=ContentMode.NONE)
         store.upsert("raw", items(50))
-        backup(store, folder)
-        with pytest.raises(FailedPrecondition):
-            backup(store, folder)
-    rows = folder / "catalog" / "items.jsonl"
-    whole = rows.read_bytes()
-    rows.write_bytes(whole.replace(b"k7", b"k8", 1))
-    with pytest.raises(Corrupt):
-        restore(folder, str(tmp_path / "a"), Settings())
-    rows.unlink()
-    with pytest.raises(Corrupt):
-        restore(folder, str(tmp_path / "b"), Settings())
-    rows.write_bytes(whole)
-    manifest = folder / "backup.json"
-    outer = json.loads(manifest.read_text())
-    outer["body"]["catalog"]["digests"]["raw"] = "0" * 64
-    manifest.write_text(json.dumps(outer))
-    with pytest.raises(Corrupt):
-        restore(folder, str(tmp_path / "c"), Settings())
-    with pytest.raises(NotFound):
-        restore(tmp_path / "nowhere", str(tmp_path / "d"), Settings())
+        store.publish()
+        before = _held(store, tmp_path / "before")
+        with pytest.raises(Owned):
+            restore(saved[1], *places[0])
+    with pytest.raises(FailedPrecondition, match="already"):
+        restore(saved[1], *places[0])
+    with opened(places[0]) as store:
+        assert _held(store, tmp_path / "after") == before
+        assert store.search("raw", [CodeQuery((7).to_bytes(WIDTH, "big"))], k=1)[0].keys == ("k7",)
+
+
+def _held(store: Store, folder: Path) -> dict[str, bytes]:
+    """All that a store holds: its files, and its tables as they are dumped."""
+    store.catalog.dump(folder)
+    found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.iterdir()}
+    found |= {str(path): path.read_bytes() for path in files(store) if "catalog.sqlite3" not in path.name}
+    return found
 
 
 def test_what_was_purged_is_nowhere(places: list[tuple[str, Settings]], tmp_path: Path, request: Any) -> None:
@@ -122,7 +233,7 @@ def test_what_was_purged_is_nowhere(places: list[tuple[str, Settings]], tmp_path
         held = [path for path in files(store) if secret in path.read_bytes()]
         assert held
         store.delete_items("raw", keys=["gone-key"], request_id="r2")
-        purge(store, grace_s=0.0)
+        purge(store)
         assert store.search("raw", [CodeQuery(public)], k=1)[0].keys == ("keep",)
         with pytest.raises(NotFound):
             store.blobs.get(name)

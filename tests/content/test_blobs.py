@@ -39,7 +39,7 @@ def test_what_is_not_there_is_not_found(blobs: Blobs) -> None:
 
 def test_a_sweep_takes_what_nobody_needs(blobs: Blobs) -> None:
     names = [blobs.put(bytes([i])) for i in range(10)]
-    assert blobs.sweep(names[:3]) == 0
+    assert blobs.sweep(names) == 0
     assert blobs.sweep(names[:3], older_s=0.0) == 7
     assert set(blobs.names()) == set(names[:3])
 
@@ -69,3 +69,17 @@ def test_a_file_and_every_new_folder_above_it_are_synced(tmp_path: Path) -> None
     assert {str(tmp_path), str(tmp_path / "a"), str(tmp_path / "a" / "b"), str(folder)} <= set(synced)
     assert synced[-1] == str(folder)
     assert synced[-2].startswith(str(folder / f".{name}"))
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_what_a_killed_writer_left_in_place_is_synced_by_the_next(tmp_path: Path, many: bool) -> None:
+    contents = [b"blob %d" % number for number in range(30 if many else 1)]
+    Blobs(str(tmp_path / "a"), fsync=lambda _: None).put_all(contents)
+    [path] = [path for path in (tmp_path / "a").rglob("*") if path.is_file()]
+    synced: list[Path] = []
+    other = Blobs(str(tmp_path / "a"), fsync=lambda one: synced.append(Path(f"/proc/self/fd/{one}").readlink()))
+    other.put_all(contents)
+    assert {path, path.parent, tmp_path / "a", tmp_path} <= set(synced), "its bytes, its name, and the folders' names"
+    before = len(synced)
+    other.put_all(contents)
+    assert set(synced[before:]) == {path, path.parent}, "folders need it once"

@@ -65,7 +65,7 @@ def server(folder: Path) -> Iterator[str]:
         process.wait(60)
 
 
-def ask(search: Callable[[CodeQuery], tuple[Match, ...]], queries: Sequence[bytes]) -> tuple[float, list[Any]]:
+def ask(search: Callable[[CodeQuery], Sequence[Match]], queries: Sequence[bytes]) -> tuple[float, list[Any]]:
     """Median latency in ms of one query after another, and the matches of each."""
     for code in queries[:WARM]:
         search(CodeQuery(code))

@@ -38,7 +38,7 @@ class Rates:
     row: float = 260
     posting: float = 12
     scan: float = 10e9
-    encode: float = 3_000
+    encode: float = 6_500
     write: float = 50_000
     unit: float = 2_048
     unit_row: float = 180

@@ -26,13 +26,14 @@ class Stream:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
 
-    def items(self, rows: Iterable[Item | DeadLetter]) -> Iterator[Item]:
+    def items(self, rows: Iterable[tuple[Source, Item | DeadLetter]]) -> Iterator[Item]:
         """The rows that can be sent; what could not be read is a dead letter at once."""
-        for row in rows:
+        for source, row in rows:
             if isinstance(row, DeadLetter):
                 self._dead(row)
                 continue
-            self.underway.append(DeadLetter(row.reference or row.key, 0, "", row.key))
+            where, number = source.place(row)
+            self.underway.append(DeadLetter(where, number, "", row.key))
             yield row
 
     def acknowledged(self, written: Written) -> None:
@@ -53,13 +54,13 @@ def stream_sources(
     service: Service, collection: str, sources: Sequence[Source], limit: int | None, advance: Advance
 ) -> Stream:
     """Send the rows of the sources, ``limit`` of them at most, and wait until all of it is durable."""
-    from hashsvc.readers import read_all
-
     stream = Stream()
     try:
         for source in sources:
             source.check()
-        rows = islice(read_all(sources), limit)
+        rows = islice(
+            ((source, row) for source in sources for spec in source.units() for row in source.read(spec)), limit
+        )
         for written in service.upsert_stream(collection, stream.items(rows)):
             stream.acknowledged(written)
             advance(stream.counts.read, 0, f"{stream.counts.dead:,} set aside" if stream.counts.dead else "")

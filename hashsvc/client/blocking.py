@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
 import numpy as np
 
 from hashsvc.client import requests
+from hashsvc.client.begun import Beginner, Begun
 from hashsvc.client.channel import MAX_MESSAGE, Tls, bearer, error_of, open_channel
 from hashsvc.client.dedup import DedupClient
 from hashsvc.client.upload import BATCH_BYTES, BATCH_ITEMS, Upload, batches
@@ -80,6 +81,7 @@ class Client:
         self.timeout = timeout
         self._channel = open_channel(target, max_message, tls)
         self._metadata = bearer(token)
+        self._beginner = lru_cache(1)(partial(Beginner, target, max_message, tls, self._metadata))
         self._collections = collections_pb2_grpc.CollectionsStub(self._channel)
         self._items = items_pb2_grpc.ItemsStub(self._channel)
         self._search = search_pb2_grpc.SearchStub(self._channel)
@@ -100,6 +102,16 @@ class Client:
     def close(self) -> None:
         """Close the channel; calls under way are cancelled."""
         self._channel.close()
+        if self._beginner.cache_info().currsize:
+            self._beginner().close()
+
+    def begin_search(self, request: bytes) -> Begun:
+        """Begin a search without waiting for it, as a router does with many servers.
+
+        Args:
+            request: a serialised ``SearchRequest``, the same for all of them.
+        """
+        return self._beginner().begin(request, self.timeout)
 
     @contextmanager
     def _raising(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,13 +66,16 @@ class Tls:
     key: Path | None = None
 
 
-def open_channel(target: str, max_message: int, tls: Tls | None) -> grpc.Channel:
+def open_channel(
+    target: str, max_message: int, tls: Tls | None, further: Sequence[tuple[str, int | str]] = ()
+) -> grpc.Channel:
     """A channel to the server; nothing is sent before the first call. InvalidArgument for an unreadable file."""
     check_target(target)
+    chosen = [*options(max_message), *further]
     if tls is None:
-        return grpc.insecure_channel(target, options=options(max_message))
+        return grpc.insecure_channel(target, options=chosen)
     pems = (_read(tls.authorities, "authorities"), _read(tls.key, "key"), _read(tls.certificate, "certificate"))
-    return grpc.secure_channel(target, grpc.ssl_channel_credentials(*pems), options=options(max_message))
+    return grpc.secure_channel(target, grpc.ssl_channel_credentials(*pems), options=chosen)
 
 
 def _read(path: Path | None, field: str) -> bytes | None:

@@ -15,6 +15,9 @@ from itertools import islice
 from types import TracebackType
 from typing import TypeVar
 
+from hashsvc.client import requests
+from hashsvc.client.blocking import Client
+from hashsvc.client.merging import merged
 from hashsvc.domain.filters import Node
 from hashsvc.domain.items import Item, Outcome, StoredItem, Written, item_id
 from hashsvc.domain.neighbours import Answer, Match
@@ -60,6 +63,8 @@ class Router:
         if not shards:
             raise InvalidArgument("a router needs at least one shard", field="shards")
         self._shards = list(shards)
+        clients = [shard for shard in shards if isinstance(shard, Client)]
+        self._clients = clients if len(clients) == len(self._shards) else []
         self._pool = ThreadPoolExecutor(CALLS * len(shards), thread_name_prefix="router")
 
     def __enter__(self) -> Router:
@@ -91,6 +96,12 @@ class Router:
         """
         codes, own = self._codes(collection, queries)
         wanted = k + any(number is not None for number in own)
+        if self._clients:
+            request = requests.search(collection, codes, wanted, filter, metadata=metadata).SerializeToString()
+            # All are sent before the first is waited for, by this thread alone.
+            begun = [client.begin_search(request) for client in self._clients]
+            replies = _answered(call.result for call in begun)
+            return self._gather([merged(replies, i, k, without) for i, without in enumerate(own)], len(replies))
         found = self._ask(lambda shard: shard.search(collection, codes, k=wanted, filter=filter, metadata=metadata))
         return self._gather(
             [_nearest([answers[i] for answers in found], k, without) for i, without in enumerate(own)], len(found)
@@ -172,20 +183,25 @@ class Router:
     def _ask(self, call: Callable[[Service], T]) -> list[T]:
         """What the shards answer, those left out that are away or late."""
         calls = [self._pool.submit(call, shard) for shard in self._shards]
-        found: list[T] = []
-        for one in calls:
-            try:
-                found.append(one.result())
-            except (Unavailable, DeadlineExceeded):
-                continue
-        if not found:
-            raise Unavailable("no shard answers: see that their servers run")
-        return found
+        return _answered(one.result for one in calls)
 
     def _gather(self, answers: Iterable[Answer], answered: int) -> Gathered:
         whole = answered == len(self._shards)
         marked = [a if whole else replace(a, exact=False, complete=False) for a in answers]
         return Gathered(tuple(marked), answered, len(self._shards))
+
+
+def _answered(results: Iterable[Callable[[], T]]) -> list[T]:
+    """What was answered, without shards that are away or late."""
+    found: list[T] = []
+    for result in results:
+        try:
+            found.append(result())
+        except (Unavailable, DeadlineExceeded):
+            continue
+    if not found:
+        raise Unavailable("no shard answers: see that their servers run")
+    return found
 
 
 def _nearest(answers: Sequence[Answer], k: int | None, without: int | None) -> Answer:

@@ -25,7 +25,7 @@ class Beginner:
         self._target = target
         self._metadata = metadata
         self._channel = open_channel(target, max_message, tls, alone)
-        self._search = self._channel.unary_stream(
+        self._search: Any = self._channel.unary_stream(
             SEARCH, request_serializer=None, response_deserializer=search_pb2.SearchResponse.FromString
         )
 

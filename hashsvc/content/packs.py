@@ -144,7 +144,7 @@ class Packs:
 
 
 def _first(digest: bytes) -> np.uint64:
-    return np.frombuffer(digest[:8], ">u8").astype(np.uint64)[0]
+    return np.uint64(int.from_bytes(digest[:8], "big"))
 
 
 def _firsts(hashes: NDArray[np.void]) -> NDArray[np.uint64]:

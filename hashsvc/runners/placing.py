@@ -162,7 +162,8 @@ def _kept(ray: Any, cluster: Cluster, shard: Shard) -> Any:
 def _host() -> str:
     import ray
 
-    return str(ray.util.get_node_ip_address())
+    find: Any = ray.util.get_node_ip_address
+    return str(find())
 
 
 def _free_port(host: str) -> int:

@@ -28,7 +28,7 @@ def nodes() -> Iterator[None]:
     made.add_node(num_cpus=2)
     ray.init(address=made.address, log_to_driver=False)
     yield
-    ray.shutdown()  # type: ignore[no-untyped-call]
+    ray.shutdown()
     made.shutdown()  # type: ignore[no-untyped-call]
 
 

@@ -1,4 +1,4 @@
-"""``hashsvc ingest`` and ``hashsvc jobs retry``: nothing is made before the sources were looked at, and counts add up."""
+"""``hashsvc ingest``, ``hashsvc jobs retry``: nothing is made before the sources were looked at; counts add up."""
 
 from __future__ import annotations
 

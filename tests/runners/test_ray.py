@@ -39,7 +39,7 @@ def cluster() -> Iterator[Any]:
     more = [nodes.add_node(num_cpus=2) for _ in range(2)]
     ray.init(address=nodes.address, runtime_env={"env_vars": {"PYTHONPATH": path}}, log_to_driver=False)
     yield nodes, more
-    ray.shutdown()  # type: ignore[no-untyped-call]
+    ray.shutdown()
     nodes.shutdown()  # type: ignore[no-untyped-call]
 
 

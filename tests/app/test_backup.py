@@ -17,8 +17,8 @@ from hashsvc.app.verifying import verify
 from hashsvc.catalog import migrate
 from hashsvc.domain.filters import Comparison, Operator
 from hashsvc.domain.items import Item
-from hashsvc.domain.kinds import ContentMode, FieldType
-from hashsvc.domain.queries import ContentQuery, CodeQuery
+from hashsvc.domain.kinds import ContentMode, FieldType, Kind
+from hashsvc.domain.queries import CodeQuery, ContentQuery
 from hashsvc.errors import Corrupt, FailedPrecondition, NotFound, Owned
 from hashsvc.settings import Settings
 from tests.postgresql import Cluster, name_of
@@ -107,7 +107,7 @@ def test_texts_come_back_with_their_bytes_and_their_encoder(saved: tuple[Path, P
     with open_store(str(tmp_path / "new")) as store:
         assert verify(store).findings == ()
         assert store.content("texts", "d7") == b"text 7 of some words"
-        assert store.search("texts", [ContentQuery(b"text 7 of some words")], k=1)[0].distances[0] == 0
+        assert store.search("texts", [ContentQuery(Kind.TEXT, b"text 7 of some words")], k=1)[0].distances[0] == 0
 
 
 def _flip(path: Path, place: int) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.power.trace import Op
 
-NAMES = {"create", "mkdir", "rename", "unlink", "rmdir"}
+NAMES = {"create", "mkdir", "rename", "link", "unlink", "rmdir"}
 SECTOR = 512
 PAIRS = 10
 
@@ -24,20 +24,14 @@ def parent(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def pending(ops: Sequence[Op], end: int, without: int | None = None) -> list[int]:
-    """Operations before ``end`` that no sync made durable; ``without`` is a sync that is left out."""
+def pending(ops: Sequence[Op], end: int, without: frozenset[int] = frozenset()) -> list[int]:
+    """Operations before ``end`` that no sync made durable; ``without`` are syncs that are left out."""
     loose: list[int] = []
     for number, op in enumerate(ops[:end]):
-        if op.kind == "sync" and number != without:
+        if op.kind == "sync" and number not in without:
             loose = [i for i in loose if not _made_durable(ops[i], op.path)]
         elif op.kind in NAMES or op.kind in {"write", "truncate"}:
             loose.append(number)
-        if op.kind == "rename":
-            loose = _follow(loose, number)
-    return loose
-
-
-def _follow(loose: list[int], _: int) -> list[int]:
     return loose
 
 
@@ -47,9 +41,9 @@ def _made_durable(op: Op, synced: str) -> bool:
     return op.path == synced
 
 
-def states(ops: Sequence[Op], end: int, chance: random.Random, without: int | None = None) -> Iterator[frozenset[int]]:
+def states(ops: Sequence[Op], end: int, chance: random.Random) -> Iterator[frozenset[int]]:
     """Sets of operations that did not reach the disk, for a power loss just before operation ``end``."""
-    loose = pending(ops, end, without)
+    loose = pending(ops, end)
     yield frozenset()
     if not loose:
         return
@@ -78,10 +72,11 @@ def image(ops: Sequence[Op], end: int, lost: frozenset[int], start: Image, *, to
             handles[op.path] = fresh
             if number not in lost:
                 names[op.path] = fresh
-        elif op.kind == "rename":
-            _rename(handles, op)
+        elif op.kind in {"rename", "link"}:
+            held = handles[op.path]
+            _move(handles, op, held)
             if number not in lost:
-                _rename(names, op)
+                _move(names, op, held)
         elif op.kind in {"unlink", "rmdir"}:
             handles.pop(op.path, None)
             if number not in lost:
@@ -95,12 +90,15 @@ def _bytes(content: bytearray | None) -> bytes | None:
     return None if content is None else bytes(content)
 
 
-def _rename(names: dict[str, int], op: Op) -> None:
-    if op.path in names:
-        moved = {path: held for path, held in names.items() if path == op.path or path.startswith(op.path + "/")}
-        for path, held in moved.items():
+def _move(names: dict[str, int], op: Op, held: int) -> None:
+    """Give what ``held`` is another name, or one more."""
+    if op.kind == "link":
+        names[op.target] = held
+    elif op.path in names:
+        moved = {path: one for path, one in names.items() if path == op.path or path.startswith(op.path + "/")}
+        for path, one in moved.items():
             del names[path]
-            names[op.target + path[len(op.path) :]] = held
+            names[op.target + path[len(op.path) :]] = one
 
 
 def _change(content: bytearray | None, op: Op, *, half: bool) -> None:

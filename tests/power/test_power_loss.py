@@ -14,17 +14,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hashsvc.app.backup import check_backup
 from hashsvc.catalog import migrate, open_catalog
 from hashsvc.content import Blobs
-from hashsvc.errors import Corrupt, NotFound
+from hashsvc.errors import Corrupt, HashsvcError, NotFound
 from hashsvc.index import LiveIndex
 from tests.catalog.samples import BITS, collection
 from tests.long import rounds
 from tests.power.disk import Image, image, lay, pending, snap, states
 from tests.power.trace import Op, record
-from tests.power.work import BLOBS, PUBLISHES, WRITES, blob, codes_after, keys_after
+from tests.power.work import BLOBS, PACKS, PUBLISHES, STORED, WRITES, blob, codes_after, keys_after, pack
 
-AREAS = ("catalog", "blobs", "snapshots")
+AREAS = ("catalog", "blobs", "packs", "snapshots", "created", "backup")
 STATES = rounds(150, 100_000)
 
 Check = Callable[[Path, int, int], None]
@@ -60,14 +61,44 @@ def check_catalog(folder: Path, done: int, begun: int) -> None:
 
 
 def check_blobs(folder: Path, done: int, begun: int) -> None:
-    blobs = Blobs(str(folder / "blobs"))
-    for number in range(BLOBS):
-        name = hashlib.sha256(blob(number)).hexdigest()
-        try:
-            assert blobs.get(name) == blob(number)
-        except NotFound:
-            assert number >= done
-    assert len(list(blobs.names())) <= begun
+    _check_held(Blobs(str(folder / "blobs")), [[blob(number)] for number in range(BLOBS)], done, begun)
+
+
+def check_packs(folder: Path, done: int, begun: int) -> None:
+    _check_held(Blobs(str(folder / "packs")), [pack(number) for number in range(PACKS)], done, begun)
+
+
+def _check_held(blobs: Blobs, parts: Sequence[Sequence[bytes]], done: int, begun: int) -> None:
+    for number, part in enumerate(parts):
+        for content in part:
+            try:
+                assert blobs.get(hashlib.sha256(content).hexdigest()) == content
+            except NotFound:
+                assert number >= done
+    assert len(list(blobs.names())) <= sum(len(part) for part in parts[:begun])
+
+
+def check_created(folder: Path, done: int, _: int) -> None:
+    if not done:
+        return  # nobody was told of it
+    path = folder / "created" / "catalog.sqlite3"
+    assert path.is_file()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()
+    catalog = open_catalog(f"sqlite:///{path}")
+    assert catalog.items.count(catalog.collections.get("kept")) == STORED
+    blobs = Blobs(str(folder / "created" / "blobs"))
+    for name in catalog.items.content_hashes():
+        assert blobs.get(name)
+    catalog.close()
+
+
+def check_saved(folder: Path, done: int, _: int) -> None:
+    try:
+        assert check_backup(folder / "backup")["catalog"]["blobs"]["rows"] == STORED
+    except (NotFound, Corrupt):
+        assert not done
 
 
 def check_snapshots(folder: Path, done: int, begun: int) -> None:
@@ -83,7 +114,15 @@ def check_snapshots(folder: Path, done: int, begun: int) -> None:
     assert live.view().items == len(codes)
 
 
-CHECKS: Mapping[str, Check] = {"catalog": check_catalog, "blobs": check_blobs, "snapshots": check_snapshots}
+CHECKS: Mapping[str, Check] = {
+    "catalog": check_catalog,
+    "blobs": check_blobs,
+    "packs": check_packs,
+    "snapshots": check_snapshots,
+    "created": check_created,
+    "backup": check_saved,
+}
+DONE = {"catalog": WRITES, "blobs": BLOBS, "packs": PACKS, "snapshots": PUBLISHES, "created": 1, "backup": 1}
 
 
 class Trials:
@@ -115,7 +154,7 @@ class Trials:
         lay(held, self._root, place)
         try:
             CHECKS[self.area](place, counts["done"], counts["begin"])
-        except (AssertionError, Corrupt, sqlite3.DatabaseError) as error:
+        except (AssertionError, HashsvcError, sqlite3.DatabaseError) as error:
             return f"before {self.ops[end : end + 1]!r:.200}, lost {sorted(lost)}: {error!r:.400}"
         finally:
             shutil.rmtree(place, ignore_errors=True)
@@ -129,8 +168,7 @@ def test_every_power_loss_keeps_what_was_acknowledged(
 ) -> None:
     root, start, ops = traced
     trials = Trials(area, root, start, ops, tmp_path)
-    wanted = {"catalog": WRITES, "blobs": BLOBS, "snapshots": PUBLISHES}[area]
-    assert Counter(op.kind for op in trials.ops)["done"] == wanted
+    assert Counter(op.kind for op in trials.ops)["done"] == DONE[area]
     chance = random.Random(1)
     tries = [(end, lost) for end in range(len(trials.ops) + 1) for lost in states(trials.ops, end, chance)]
     chance.shuffle(tries)
@@ -149,7 +187,7 @@ def test_leaving_out_one_sync_is_caught(area: str, traced: tuple[Path, Image, li
     root, start, ops = traced
     trials = Trials(area, root, start, ops, tmp_path)
     syncs = [number for number, op in enumerate(trials.ops) if op.kind == "sync"]
-    caught = [number for number in syncs if any(map(partial(_bites, trials, number), _ends(trials.ops, number)))]
+    caught = [number for number in syncs if _caught(trials, frozenset({number}))]
     missed = Counter(trials.ops[number].path.removeprefix(str(root)) for number in syncs if number not in caught)
     print(f"{area}: {len(caught)} of {len(syncs)} syncs are needed; not by themselves: {dict(missed)}")
     if area == "catalog":
@@ -157,17 +195,51 @@ def test_leaving_out_one_sync_is_caught(area: str, traced: tuple[Path, Image, li
         assert len(log) == WRITES
         assert set(log) <= set(caught)
     else:
-        assert caught == [number for number in syncs if pending(trials.ops, number) != pending(trials.ops, number + 1)]
+        foreign = {number for number in syncs if "catalog.sqlite3" in trials.ops[number].path}  # SQLite's own
+        needed = [number for number in syncs if number not in foreign and _needed(trials.ops, frozenset({number}))]
+        assert set(needed) <= set(caught)
+        assert needed
 
 
-def _ends(ops: Sequence[Op], sync: int) -> list[int]:
-    """Moments behind a sync: the next acknowledgements, and the end."""
-    return [*[number + 1 for number in range(sync, len(ops)) if ops[number].kind == "done"][:2], len(ops)]
+@pytest.mark.parametrize("area", [area for area in AREAS if area != "catalog"])
+def test_never_syncing_one_file_or_folder_is_caught(
+    area: str, traced: tuple[Path, Image, list[Op]], tmp_path: Path
+) -> None:
+    root, start, ops = traced
+    trials = Trials(area, root, start, ops, tmp_path)
+    syncs: dict[str, set[int]] = {}
+    for number, op in enumerate(trials.ops):
+        if op.kind == "sync" and "catalog.sqlite3" not in op.path:
+            syncs.setdefault(op.path, set()).add(number)
+    needed = {path for path, numbers in syncs.items() if _needed(trials.ops, frozenset(numbers))}
+    caught = {path for path, numbers in syncs.items() if _caught(trials, frozenset(numbers))}
+    assert needed <= caught
+    assert {str(root), f"{root}/{area}"} <= caught, "their names, and the names in them"
 
 
-def _bites(trials: Trials, sync: int, end: int) -> bool:
-    loose = pending(trials.ops, end, without=sync)
-    more = [number for number in loose if number not in set(pending(trials.ops, end))]
+def _needed(ops: Sequence[Op], syncs: frozenset[int]) -> bool:
+    """Whether no other sync makes durable, before the next acknowledgement, what these do."""
+    return any(_loosened(ops, end, syncs) for end in _ends(ops, syncs))
+
+
+def _loosened(ops: Sequence[Op], end: int, syncs: frozenset[int]) -> list[int]:
+    """What is not durable at a moment only because these syncs were left out, less locks, which hold nothing."""
+    durable = set(pending(ops, end))
+    return [n for n in pending(ops, end, syncs) if n not in durable and not ops[n].path.endswith(".lock")]
+
+
+def _caught(trials: Trials, syncs: frozenset[int]) -> bool:
+    return any(map(partial(_bites, trials, syncs), _ends(trials.ops, syncs)))
+
+
+def _ends(ops: Sequence[Op], syncs: frozenset[int]) -> list[int]:
+    """Moments behind the first of some syncs: the next acknowledgements, and the end."""
+    following = [number + 1 for number in range(min(syncs), len(ops)) if ops[number].kind == "done"]
+    return [*following[:2], len(ops)]
+
+
+def _bites(trials: Trials, syncs: frozenset[int], end: int) -> bool:
+    more = _loosened(trials.ops, end, syncs)
     losses = [frozenset(more), *(frozenset({number}) for number in more)]
     return any(trials.fails(end, lost) for lost in losses if lost)
 
@@ -181,6 +253,12 @@ def _last_syncs(ops: Sequence[Op]) -> list[int]:
         elif op.kind == "done":
             found.append(last)
     return found
+
+
+def test_a_publish_links_what_an_earlier_one_wrote(traced: tuple[Path, Image, list[Op]]) -> None:
+    links = [op for op in traced[2] if op.kind == "link"]
+    assert len({op.path for op in links}) >= PUBLISHES
+    assert all("/snapshots/" in op.path and "/snapshots/" in op.target for op in links)
 
 
 def test_the_codes_of_the_work_are_distinct() -> None:

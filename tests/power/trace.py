@@ -26,6 +26,8 @@ KNOWN = {
     "mkdirat",
     "rmdir",
     "ftruncate",
+    "link",
+    "linkat",
 }
 LINE = re.compile(r"^(?:\d+\s+)?(\w+)\((.*)\)\s+=\s+(-?\d+)(?:<(.*?)>)?(?: .*)?$")
 FD = re.compile(r"^(\d+|AT_FDCWD)<(.*?)>")
@@ -34,7 +36,7 @@ TEXT = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """One thing that happened: create, mkdir, rename, unlink, rmdir, write, truncate, sync, begin or done."""
+    """One thing that happened: create, mkdir, rename, link, unlink, rmdir, write, truncate, sync, begin or done."""
 
     kind: str
     path: str
@@ -133,16 +135,16 @@ class Reader:
         paths = [text.decode() for text in self._texts(arguments)]
         if not paths[0].startswith("/"):
             paths[0] = f"{self._path(arguments)[1]}/{paths[0]}"
-        kind = {"mkdirat": "mkdir", "unlinkat": "unlink"}.get(call, call)
+        kind = {"mkdirat": "mkdir", "unlinkat": "unlink", "linkat": "link"}.get(call, call)
         if "AT_REMOVEDIR" in arguments:
             kind = "rmdir"
+        if kind in {"rename", "link"}:
+            self._exists.add(paths[1])
         if kind == "mkdir":
             self._exists.add(paths[0])
-        else:
+        elif kind != "link":
             self._exists.discard(paths[0])
-        if kind == "rename":
-            self._exists.add(paths[1])
-        self.ops.append(Op(kind, paths[0], target=paths[1] if kind == "rename" else ""))
+        self.ops.append(Op(kind, paths[0], target=paths[1] if kind in {"rename", "link"} else ""))
 
 
 def _hex(text: str) -> str:

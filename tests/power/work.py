@@ -1,22 +1,34 @@
-"""What is traced: commits, blobs and publishes, each acknowledged by a line in a file of its own."""
+"""What is traced: commits, blobs, packs, publishes, a new store and its backup.
+
+Each is acknowledged by a line in a file of its own.
+"""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from hashsvc.app import open_store
+from hashsvc.app.backup import backup
 from hashsvc.catalog import Catalog, open_catalog
 from hashsvc.content import Blobs
 from hashsvc.domain.collections import Collection
+from hashsvc.domain.items import Row
+from hashsvc.domain.kinds import ContentMode, Kind
 from hashsvc.index import LiveIndex, publish
 from tests.catalog.samples import BITS, row
 
 WRITES = 5
 PUBLISHES = 3
+TAIL_ROWS = 150
 BLOBS = 3
+PACKS = 2
+STORED = 20
 
 
 def keys_after(writes: int) -> set[str]:
@@ -42,8 +54,29 @@ def blob(number: int) -> bytes:
     return f"blob {number} ".encode() * (1 + 700 * number)
 
 
+def pack(number: int) -> list[bytes]:
+    return [f"blob {number} {place} ".encode() * (1 + 50 * place) for place in range(20)]
+
+
 def codes_after(publishes: int) -> np.ndarray:
     return np.random.default_rng(3).integers(0, 256, (200 * publishes, BITS // 8), np.uint8)
+
+
+def make_store(folder: Path) -> None:
+    """A new store whose items have bytes."""
+    with open_store(str(folder)) as store:
+        kept = Collection("kept", Kind.CODE, BITS, content=ContentMode.BYTES)
+        held = store.catalog.collections.create(kept)
+        names = store.blobs.put_all(pack(9)[:STORED])
+        rows = [Row(f"k{n}", bytes.fromhex(name), bytes.fromhex(name)[: BITS // 8]) for n, name in enumerate(names)]
+        store.catalog.items.write(held, rows)
+
+
+@contextmanager
+def acknowledged(acks: int, area: str) -> Iterator[None]:
+    os.write(acks, f"begin {area}\n".encode())
+    yield
+    os.write(acks, f"done {area}\n".encode())
 
 
 def main() -> None:
@@ -52,24 +85,29 @@ def main() -> None:
     catalog = open_catalog(f"sqlite:///{folder}/catalog/catalog.sqlite3")
     held = catalog.collections.get("things")
     for number in range(WRITES):
-        os.write(acks, b"begin catalog\n")
-        write(catalog, held, number)
-        os.write(acks, b"done catalog\n")
+        with acknowledged(acks, "catalog"):
+            write(catalog, held, number)
         if number == 3:
             catalog.purge()
     catalog.close()
     blobs = Blobs(str(folder / "blobs"))
     for number in range(BLOBS):
-        os.write(acks, b"begin blobs\n")
-        blobs.put(blob(number))
-        os.write(acks, b"done blobs\n")
-    live = LiveIndex(BITS)
+        with acknowledged(acks, "blobs"):
+            blobs.put(blob(number))
+    packs = Blobs(str(folder / "packs"))
+    for number in range(PACKS):
+        with acknowledged(acks, "packs"):
+            packs.put_all(pack(number))
+    live = LiveIndex(BITS, tail_rows=TAIL_ROWS)
     for number in range(1, PUBLISHES + 1):
         codes = codes_after(number)
         live.apply(np.arange(len(codes), dtype=np.int64), codes, np.empty(0, np.int64), number)
-        os.write(acks, b"begin snapshots\n")
-        publish(live.view(), folder / "snapshots")
-        os.write(acks, b"done snapshots\n")
+        with acknowledged(acks, "snapshots"):
+            publish(live.view(), folder / "snapshots")
+    with acknowledged(acks, "created"):
+        make_store(folder / "created")
+    with open_store(str(folder / "created"), role="worker") as store, acknowledged(acks, "backup"):
+        backup(store, folder / "backup")
 
 
 if __name__ == "__main__":

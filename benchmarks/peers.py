@@ -6,7 +6,8 @@ is counted by distance: a hit is a match no farther than the farthest true one.
 
     python benchmarks/peers.py --json [--items 1000000] [--bits 64] [--python /path/with/the/peers]
 
-The last line is one JSON object: {name: {qps, qps_8, ours_qps, ours_qps_8, recall}}; a peer that is not installed is
+The last line is one JSON object: {name: {qps, qps_8, recall, ours_qps, ours_qps_8,
+ours_recall}}; a peer that is not installed is
 missing.
 """
 
@@ -159,7 +160,7 @@ def run_peer(name: str, folder: Path) -> None:
     print(json.dumps({"qps": round(one, 1), "qps_8": round(eight, 1), "recall": share, "build_s": round(built, 1)}))
 
 
-def ours(store: Path, queries: NDArray[np.uint8]) -> dict[str, float]:
+def ours(store: Path, codes: NDArray[np.uint8], queries: NDArray[np.uint8]) -> dict[str, float]:
     """Our server, asked through its client."""
     from serve import process
 
@@ -175,9 +176,14 @@ def ours(store: Path, queries: NDArray[np.uint8]) -> dict[str, float]:
             return lambda code: [m.id for m in client.search("bench", [CodeQuery(code.tobytes())], k=K)[0].matches]
 
         one, eight = rates(new_client, queries)
+        hits = 0
+        for query in queries[:20]:
+            [answer] = clients[0].search("bench", [CodeQuery(query.tobytes())], k=K)
+            farthest = np.partition(np.bitwise_count(codes ^ query).sum(axis=1), K - 1)[K - 1]
+            hits += sum(match.distance <= farthest for match in answer.matches)
         for client in clients:
             client.close()
-    return {"ours_qps": round(one, 1), "ours_qps_8": round(eight, 1)}
+    return {"ours_qps": round(one, 1), "ours_qps_8": round(eight, 1), "ours_recall": hits / (20 * K)}
 
 
 def measure(store: Path, items: int, bits: int, python: str, names: tuple[str, ...] = PEERS) -> dict[str, Any]:
@@ -185,11 +191,11 @@ def measure(store: Path, items: int, bits: int, python: str, names: tuple[str, .
     from serve import draw
 
     told: dict[str, Any] = {}
-    queries = draw(QUERIES, bits, 2)
-    own = ours(store, queries)
+    codes, queries = draw(items, bits, 1), draw(QUERIES, bits, 2)
+    own = ours(store, codes, queries)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        np.save(folder / "codes.npy", draw(items, bits, 1))
+        np.save(folder / "codes.npy", codes)
         np.save(folder / "queries.npy", queries)
         for name in names:
             (folder / name).mkdir()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from hashsvc.client.asynchronous import AsyncClient
 from hashsvc.client.blocking import Client
 from hashsvc.client.channel import Tls
 
-__all__ = ["Client", "Tls"]
+__all__ = ["AsyncClient", "Client", "Tls"]

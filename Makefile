@@ -45,7 +45,7 @@ crash: setup  ## kill a real server KILLS times (50) on DB (sqlite or postgresql
 endure: setup  ## the long suites in their long form: outages, races, random histories, power loss, hostile input, restarts
 	HASHSVC_LONG=1 $(BIN)/python -m pytest -s tests/catalog/test_outage.py tests/catalog/test_race.py \
 		tests/app/test_damage.py tests/app/test_random_history.py tests/power \
-		tests/server/test_hostile.py tests/client/test_restarts.py
+		tests/server/test_hostile.py tests/client/test_restarts.py tests/runners/test_processes.py
 
 PROTO_TOOLS := .proto-tools
 PROTO_OUT ?= .

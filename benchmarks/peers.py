@@ -4,11 +4,12 @@ Each runs in a process of its own, embedded as it is meant to be: milvus-lite wi
 search, sqlite-vec with a bit column. Ours is a gRPC server in another process, asked through its Python client. Recall
 is counted by distance: a hit is a match no farther than the farthest true one.
 
-    python benchmarks/peers.py --json [--items 1000000] [--bits 64] [--python /path/with/the/peers]
+    python benchmarks/peers.py --json [--items 1000000] [--bits 64] [--python INTERPRETER]
 
-The last line is one JSON object: {name: {qps, qps_8, recall, ours_qps, ours_qps_8,
-ours_recall}}; a peer that is not installed is
-missing.
+The peers are the extra "peers", best installed into an environment of their own.
+
+The last line is one JSON object: {name: {qps, qps_8, recall, ours_qps, ours_qps_8, ours_recall}}; a peer that is not
+installed is missing.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ Both servers run one after the other on the same core, driven over plain sockets
 
 The last line is one JSON object: echo_rps, search_rps, echo_ratio (unary, k = 10, keys and metadata in the answer);
 batched_qps, engine_qps, batch_ratio (256 queries a call, ids and distances). The CPU microseconds beside them say the
-same where the machine is not quiet.
+same where the machine is not quiet. With --peers other stores are asked too (see peers.py).
 """
 
 from __future__ import annotations
@@ -262,6 +262,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--bits", type=int, default=64)
     parser.add_argument("--folder", type=Path, help="keep the store here and use it again")
+    parser.add_argument("--peers", metavar="PYTHON", help="an interpreter that has the peers: see peers.py")
     parser.add_argument("--json", action="store_true", help="print one JSON object (always does)")
     parser.add_argument("--role", choices=("store", "echo", "engine"), help=argparse.SUPPRESS)
     parser.add_argument("--cores", choices=("all",), help=argparse.SUPPRESS)
@@ -277,7 +278,12 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             folder = chosen.folder or Path(scratch) / "store"
             build(folder, chosen.items, chosen.bits)
-            print(json.dumps(measure(folder, chosen.items, chosen.bits)))
+            told = measure(folder, chosen.items, chosen.bits)
+            if chosen.peers:
+                from peers import measure as measure_peers
+
+                told["peers"] = measure_peers(folder, chosen.items, chosen.bits, chosen.peers)
+            print(json.dumps(told))
 
 
 if __name__ == "__main__":

@@ -20,12 +20,22 @@ class Nodes:
         of: ``int64[n]``: group of each item.
         forms: ``int64[m]``; equal numbers mean the same form.
         given: so many groups, the first, are kept whatever they are.
+        rank: ``int64[n]``: place of each item in the total order.
     """
 
     first: NDArray[np.int64]
     of: NDArray[np.int64]
     forms: NDArray[np.int64]
     given: int
+    rank: NDArray[np.int64]
+
+    def repeats(self, rows: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Which items have the same row ``uint8[n, w]`` as an item before them in the total order."""
+        numbers = _numbered(rows)
+        order = np.lexsort((self.rank, numbers))
+        later = np.zeros(len(rows), bool)
+        later[order[1:]] = numbers[order[1:]] == numbers[order[:-1]]
+        return later
 
 
 def grouped(
@@ -56,7 +66,9 @@ def grouped(
     of = np.empty(count, np.int64)
     of[ranked] = place[inverse]
     leaders = ranked[first[by_rank]]
-    return Nodes(leaders, of, _numbered(forms)[leaders], int(given[leaders].sum()))
+    rank = np.empty(count, np.int64)
+    rank[ranked] = np.arange(count)
+    return Nodes(leaders, of, _numbered(forms)[leaders], int(given[leaders].sum()), rank)
 
 
 def _numbered(rows: NDArray[np.uint8]) -> NDArray[np.int64]:

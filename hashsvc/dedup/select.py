@@ -1,9 +1,9 @@
 """Star selection: the first maximal set of items no two of which are duplicates, in a total order.
 
-An item is dropped when a kept item before it in the order is its duplicate, and that item is its witness; it is kept
-otherwise. The outcome is the lexicographically first maximal independent set of the graph of duplicates (Blelloch et
-al., Greedy sequential maximal independent set and matching are parallel on average, 2012): it is a property of the
-items and their order, not of how the work is cut.
+An item is dropped when a kept item before it in the order is its duplicate, and kept otherwise. When all is decided,
+each dropped item gets the kept one most like it as its witness. The kept items are the lexicographically first maximal
+independent set of the graph of duplicates (Blelloch et al., Greedy sequential maximal independent set and matching are
+parallel on average, 2012): a property of the items and their order, not of how the work is cut.
 
 What bounds the work: an item is compared with kept items only, so a crowd of near-equal items costs one comparison
 each; a crowd of different texts under one code is split by its rarest shingles, which lose no pair that verifies.
@@ -125,6 +125,30 @@ class Selection:
             self._settle(left)
         else:
             self.chosen.witness[left] = KEPT
+
+    def attribute(self) -> None:
+        """Give each dropped row the kept row that is most like it: by score, then distance, then order."""
+        chosen = self.chosen
+        dropped = np.flatnonzero(chosen.witness >= 0)
+        kept = np.flatnonzero(chosen.witness == KEPT) if self.problem.among else self._given()
+        if len(dropped) and len(kept):
+            for row, other in self._candidates(dropped, kept):
+                scores = self._scores(row, other)
+                true = self._true(row, other, scores)
+                self._prefer(row[true], other[true], scores[true])
+
+    def _prefer(self, rows: NDArray[np.int64], others: NDArray[np.int64], scores: NDArray[np.float64]) -> None:
+        codes, chosen = self.problem.codes, self.chosen
+        known, distances = np.nan_to_num(scores), hamming(codes[rows], codes[others])
+        order = np.lexsort((others, distances, -known, rows))
+        first = order[_firsts(rows[order])]
+        row, other, score, distance = rows[first], others[first], known[first], distances[first]
+        held = chosen.witness[row]
+        held_score, held_distance = np.nan_to_num(chosen.score[row]), hamming(codes[row], codes[held])
+        nearer = (distance < held_distance) | ((distance == held_distance) & (other < held))
+        better = (score > held_score) | ((score == held_score) & nearer)
+        chosen.witness[row[better]] = other[better]
+        chosen.score[row[better]] = scores[first][better]
 
     def _given(self) -> NDArray[np.int64]:
         return np.arange(self.problem.given)

@@ -92,6 +92,7 @@ class Material:
     nodes: Nodes
     problem: Problem
     unreadable: NDArray[np.bool_]
+    forms: NDArray[np.uint8]
 
 
 def run_unit(bench: Bench, unit: Unit) -> Counts:
@@ -270,7 +271,7 @@ def _put_together(bench: Bench) -> Material:
     listing = Listing.read(bench.scratch)
     look = Look(listing.facts["look"])
     shards = [] if look is Look.NONE else [arrays for arrays, _ in _shards(bench, len(listing))]
-    forms = np.concatenate([shard["forms"] for shard in shards]) if shards else listing.hashes
+    forms = np.concatenate([shard["forms"] for shard in shards]) if shards else listing.hashes.copy()
     unreadable: NDArray[np.bool_] = np.asarray(~forms.any(axis=1))
     # An item nobody could look at is the same as no other, and no other goes for its sake.
     forms[unreadable, :8] = np.flatnonzero(unreadable).astype("<i8").view(np.uint8).reshape(-1, 8)
@@ -298,7 +299,7 @@ def _put_together(bench: Bench) -> Material:
         float(listing.facts["threshold"]),
         apart,
     )
-    return Material(listing, nodes, problem, unreadable)
+    return Material(listing, nodes, problem, unreadable, forms)
 
 
 def _marked(bench: Bench, listing: Listing) -> NDArray[np.int64]:
@@ -344,6 +345,7 @@ def _settle(bench: Bench, unit: Unit) -> Done:
     """Turn groups into decisions on items, look at the limits, and write the run."""
     material = bench.material()
     chosen = _chosen(bench, material.problem, len(material.problem.codes))
+    Selection(material.problem, chosen, bench.join, bench.self_join).attribute()
     dropped, witnesses, scores = _drops(material, chosen)
     decisions = _decisions(bench.job, material, dropped, witnesses, scores)
     run = _run(bench, material, decisions, widest(*_stars(material.listing.codes, dropped, witnesses)))
@@ -379,8 +381,8 @@ def _decisions(
 ) -> list[Decision]:
     listing = material.listing
     distances = hamming(listing.codes[dropped], listing.codes[witnesses])
-    exact = (listing.hashes[dropped] == listing.hashes[witnesses]).all(axis=1)
-    same = material.problem.forms[material.nodes.of[dropped]] == material.problem.forms[material.nodes.of[witnesses]]
+    exact = material.nodes.repeats(listing.hashes)[dropped]
+    same = material.nodes.repeats(material.forms)[dropped]
     found = []
     for place, (row, other) in enumerate(zip(dropped.tolist(), witnesses.tolist(), strict=True)):
         stage = Stage.EXACT if exact[place] else Stage.NORMALISED if same[place] else Stage.NEAR
@@ -393,7 +395,7 @@ def _decisions(
                 listing.keys[other],
                 stage,
                 int(distances[place]),
-                1.0 if stage is not Stage.NEAR else None if np.isnan(scores[place]) else float(scores[place]),
+                None if np.isnan(scores[place]) else float(scores[place]),
                 listing.sources[row],
                 listing.hashes[row].tobytes(),
                 listing.hashes[other].tobytes(),

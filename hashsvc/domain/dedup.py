@@ -10,7 +10,12 @@ from typing import Any
 
 
 class Stage(StrEnum):
-    """What showed that two items are the same: equal bytes, equal normal form of a text, or a verified pair."""
+    """What showed an item to be a duplicate.
+
+    EXACT: an item before it in the order has the same bytes. NORMALISED: one has the same normal form of its text.
+    NEAR: it is within the radius of its witness, and verified. Where its equal was dropped too, the witness is the kept
+    item of both.
+    """
 
     EXACT = "exact"
     NORMALISED = "normalised"

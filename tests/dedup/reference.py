@@ -52,6 +52,20 @@ def witnesses(problem: Problem) -> NDArray[np.int64]:
     return found
 
 
+def attributed(problem: Problem, witness: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each dropped row the kept one most like it."""
+    kept = [row for row in range(len(witness)) if witness[row] == KEPT and (problem.among or row < problem.given)]
+    best = witness.copy()
+    for row in np.flatnonzero(witness >= 0).tolist():
+        scored = [(duplicates(problem, row, other), other) for other in kept]
+        best[row] = min(
+            (-(0.0 if score != score else score), int(hamming(problem.codes[row], problem.codes[other])), other)
+            for score, other in scored
+            if score is not None
+        )[2]
+    return best
+
+
 def near_miss(problem: Problem, kept: NDArray[np.bool_], row: int) -> tuple[int, float] | None:
     """The kept row before a kept one that comes nearest to being its duplicate."""
     best: tuple[int, float] | None = None

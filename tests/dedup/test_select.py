@@ -16,13 +16,17 @@ from tests.dedup import reference
 NO_PAIRS = np.empty((0, 2), np.int64)
 
 
-def solved(problem: Problem, *, budget: int = 2_000_000, cut: int = 10_000, engine: bool = False) -> Chosen:
+def solved(
+    problem: Problem, *, budget: int = 2_000_000, cut: int = 10_000, engine: bool = False, attribute: bool = False
+) -> Chosen:
     chosen = Chosen.start(problem)
     join: Join = engine_join if engine else reference.join
     self_join: SelfJoin = engine_self_join if engine else reference.self_join
     selection = Selection(problem, chosen, join, self_join, budget)
     for start in range(0, len(problem.codes), cut):
         selection.decide(start, min(start + cut, len(problem.codes)))
+    if attribute:
+        selection.attribute()
     return chosen
 
 
@@ -132,3 +136,12 @@ def test_the_joins_may_come_in_any_pieces() -> None:
     )
     threaded.decide(0, len(problem.codes))
     assert np.array_equal(threaded.chosen.witness, plain.witness)
+
+
+@pytest.mark.parametrize(("given", "among"), [(0, True), (60, False)])
+def test_a_dropped_row_is_given_the_kept_row_most_like_it(given: int, *, among: bool) -> None:
+    problem = text_problem(2, given=given, among=among)
+    wanted = reference.attributed(problem, reference.witnesses(problem))
+    for budget in (2_000_000, 50):
+        chosen = solved(problem, budget=budget, attribute=True)
+        assert np.array_equal(chosen.witness, wanted)

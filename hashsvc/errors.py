@@ -6,7 +6,8 @@ HashsvcError
 ├── NotFound              the named thing does not exist (or is not yours to see)
 ├── AlreadyExists         the name is taken
 ├── FailedPrecondition    the request is fine, the state is not: change the state first
-│   └── Owned             another process owns the store; it says which and how to reach it
+│   ├── Owned             another process owns the store; it says which and how to reach it
+│   └── Fenced            another process became its owner meanwhile: restart this one
 ├── Aborted               a concurrent change won: read again and retry
 ├── ResourceExhausted     a limit or a full disk: wait or ask for less
 ├── Unavailable           the service or its database is away: retry the same call
@@ -87,6 +88,12 @@ class Owned(FailedPrecondition):
     """Another process owns the store."""
 
     reason = "STORE_OWNED"
+
+
+class Fenced(FailedPrecondition):
+    """Another process became the owner of the store meanwhile."""
+
+    reason = "FENCED"
 
 
 class Aborted(HashsvcError):

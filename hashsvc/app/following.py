@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hashsvc.app.history import agrees
 from hashsvc.app.rows import RowCache
 from hashsvc.domain.indexes import IndexState
 from hashsvc.errors import Corrupt, NotFound
 from hashsvc.failpoints import reach
-from hashsvc.index import Audit, LiveIndex, publish
+from hashsvc.index import Audit, LiveIndex, publish, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hashsvc.catalog import Catalog, Commit
+    from hashsvc.catalog import Catalog, Changes, Commit
     from hashsvc.domain.collections import Collection
+    from hashsvc.domain.shards import Shard
     from hashsvc.index import View
 
 LOG_ROWS = 50_000
 SNAPSHOT_CHANGES = 10_000
 AUDITED = 0.01  # share of the searches of approximate kinds that are answered exactly too
+WITNESSES = 256
 
 
 class Follower:
@@ -36,6 +40,9 @@ class Follower:
     Args:
         damaged: told of each snapshot that failed its checksums and was set aside.
         cached_rows: how many rows are kept for answers.
+        shard: the part of the collection that is followed; None for all of it.
+        fence: what this process must own to publish snapshots; "" for a replica, which reads those of the owner and
+            publishes none.
     """
 
     def __init__(
@@ -46,17 +53,23 @@ class Follower:
         *,
         damaged: Callable[[Corrupt], None],
         cached_rows: int,
+        shard: Shard | None = None,
+        fence: str = "store",
     ) -> None:
         self._collection = collection
+        self._shard = shard
+        self._fence = fence
         self._catalog = catalog
         self._folder = folder
         self._lock = threading.Lock()
+        self._publishing = threading.Lock()
         # A folder of snapshots may be copied to the wrong place: each says whose it is.
         self._about = {
             "collection": str(collection.id),
             "created_at": str(collection.created_at),
             "bits": str(collection.bits),
             "fingerprint": collection.fingerprint,
+            **({"shard": str(shard)} if shard else {}),
         }
         self.rows = RowCache(partial(catalog.items.by_ids, collection), cached_rows)
         self._audit = Audit(AUDITED)
@@ -75,12 +88,23 @@ class Follower:
                 break
             except Corrupt as error:
                 damaged(error)
-            else:
-                # A catalog restored from a backup may be older than a snapshot left beside it.
-                if live.watermark <= self._collection.watermark:
-                    return live
+                continue
+            if self._of_this_catalog(live.view()):
+                return live
+            if not self._fence:
                 break
+            folder = set_aside(self._folder, live.watermark)
+            damaged(Corrupt(f"{folder} is not of this catalog's history, which was set back: it was set aside"))
         return LiveIndex(self._collection.bits, self._collection.index, audit=self._audit)
+
+    def _of_this_catalog(self, view: View) -> bool:
+        """Whether a snapshot is of the past of this catalog: one set back to an earlier day has another past since."""
+        past = self._catalog.items.standing(self._collection, view.watermark, WITNESSES)
+        if view.watermark > past.watermark:
+            return False
+        if self._shard is not None:
+            past = _part(past, self._shard)
+        return agrees(view, past)
 
     def state(self) -> IndexState:
         """What it looks like now."""
@@ -112,6 +136,8 @@ class Follower:
         more = True
         while more:
             changes = self._catalog.items.changes(self._collection, self._live.view().watermark, LOG_ROWS)
+            if self._shard is not None:
+                changes = _part(changes, self._shard)
             self.rows.evict(chain(changes.upsert_ids.tolist(), changes.deleted_ids.tolist()))
             self._live.apply(changes.upsert_ids, changes.upsert_codes, changes.deleted_ids, changes.watermark)
             more = changes.more
@@ -135,12 +161,26 @@ class Follower:
             pass
 
     def publish(self, *, least: int = 1) -> bool:
-        """Publish a snapshot if at least ``least`` changes came since the last one; whether it did."""
-        with self._lock:
+        """Publish a snapshot if at least ``least`` changes came since the last one; whether it did.
+
+        A view never changes, so writers do not wait for the disk.
+        """
+        with self._publishing:
             view = self.view()
-            if view.watermark - self._published < least:
+            if not self._fence or view.watermark - self._published < least:
                 return False
-            self._catalog.owners.check("store")
+            self._catalog.owners.check(self._fence)
             publish(view, self._folder, self._about)
             self._published = view.watermark
             return True
+
+
+def _part(changes: Changes, shard: Shard) -> Changes:
+    """What a shard takes of the log; the watermark is that of the whole."""
+    mine, gone = (ids % shard.of == shard.number for ids in (changes.upsert_ids, changes.deleted_ids))
+    return replace(
+        changes,
+        upsert_ids=changes.upsert_ids[mine],
+        upsert_codes=changes.upsert_codes[mine],
+        deleted_ids=changes.deleted_ids[gone],
+    )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hashsvc.content import Blobs
     from hashsvc.domain.collections import Collection
     from hashsvc.domain.indexes import IndexState
+    from hashsvc.domain.shards import Shard
     from hashsvc.errors import Corrupt
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,8 @@ class LiveIndexes:
         snapshots: the folder under which each collection has its own.
         cached_rows: how many rows of each collection are kept for answers.
         eager: each search first looks for what other processes committed.
+        shard: the part of each collection that is searched here; None for all of it.
+        fence: what this process must own to publish snapshots; "" when it publishes none.
     """
 
     def __init__(
@@ -45,6 +48,8 @@ class LiveIndexes:
         *,
         cached_rows: int,
         eager: bool,
+        shard: Shard | None = None,
+        fence: str = "store",
     ) -> None:
         self._catalog = catalog
         self._blobs = blobs
@@ -52,21 +57,39 @@ class LiveIndexes:
         self._snapshots = snapshots
         self._cached_rows = cached_rows
         self._eager = eager
+        self._shard = shard
+        self._fence = fence
         self._followers: dict[int, Follower] = {}
         self._searchers: dict[str, Searcher] = {}
+        self._making: dict[int, threading.Lock] = {}
         self._lock = threading.Lock()
         self._renames = 0
 
     def follower(self, collection: Collection) -> Follower:
         """The live index of a collection."""
-        with self._lock:
+        follower = self._followers.get(collection.id)
+        if follower is not None:
+            return follower
+        with self._one(collection):
             follower = self._followers.get(collection.id)
             if follower is None:
-                folder = self._snapshots / str(collection.id)
-                most = self._cached_rows
-                follower = Follower(collection, self._catalog, folder, damaged=_set_aside, cached_rows=most)
-                self._followers[collection.id] = follower
+                follower = Follower(
+                    collection,
+                    self._catalog,
+                    self._folder(collection),
+                    damaged=_set_aside,
+                    cached_rows=self._cached_rows,
+                    shard=self._shard,
+                    fence=self._fence,
+                )
+                with self._lock:
+                    self._followers[collection.id] = follower
             return follower
+
+    def _one(self, collection: Collection) -> threading.Lock:
+        """The lock under which a collection's index is made: it takes seconds, and others do not wait for it."""
+        with self._lock:
+            return self._making.setdefault(collection.id, threading.Lock())
 
     def searcher(self, name: str) -> Searcher:
         """What answers the queries of a collection.
@@ -97,7 +120,7 @@ class LiveIndexes:
 
     def forget(self, collection: Collection) -> None:
         """Let go of a collection that changed or is gone; the next request makes its index anew."""
-        with self._lock:
+        with self._one(collection), self._lock:
             self._followers.pop(collection.id, None)
             self._searchers.pop(collection.name, None)
 
@@ -129,8 +152,11 @@ class LiveIndexes:
     def rebuild(self, collection: Collection) -> None:
         """Make an index anew from SQL, and one snapshot of it in place of all others."""
         self.forget(collection)
-        shutil.rmtree(self._snapshots / str(collection.id), ignore_errors=True)
+        shutil.rmtree(self._folder(collection), ignore_errors=True)
         self.follower(collection).publish(least=0)
+
+    def _folder(self, collection: Collection) -> Path:
+        return self._snapshots / (f"{collection.id}.{self._shard.label}" if self._shard else str(collection.id))
 
     def _current(self, collection: Collection) -> Follower:
         follower = self.follower(collection)

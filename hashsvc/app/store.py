@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from hashsvc import ingest
@@ -43,13 +44,15 @@ if TYPE_CHECKING:
     from hashsvc.domain.jobs import DeadLetter, Job
     from hashsvc.domain.neighbours import Answer
     from hashsvc.domain.queries import Query, Rerank
+    from hashsvc.domain.shards import Shard
     from hashsvc.encoders import Encoder, OnProgress
     from hashsvc.index import View
     from hashsvc.runners.progress import OnProgress as OnUnit
 
-Role = Literal["owner", "worker"]
+Role = Literal["owner", "worker", "replica"]
 
 WATCH_S = 0.2
+FORGET_S = 3_600.0
 
 
 def open_store(
@@ -59,16 +62,19 @@ def open_store(
     role: Role = "owner",
     address: str = "",
     eager: bool = True,
+    shard: Shard | None = None,
 ) -> Store:
     """Open the store at a folder or a PostgreSQL URL; a new embedded store is created.
 
     Args:
         location: a folder, or ``postgresql://...`` with its files under ``settings.folder``.
         settings: limits and folders; the defaults when None.
-        role: "owner" holds the live indexes and may search and publish; "worker" only writes through SQL.
+        role: "owner" holds the live indexes and may search and publish; "worker" only writes through SQL; "replica"
+            searches what others write, from the owner's snapshots and the sequence log.
         address: how other processes reach this one, told to those who find the store owned.
         eager: each search first looks for what workers committed; False leaves that to :meth:`Store.upkeep`, as a
             server does. Writes of this process are seen at once either way.
+        shard: the replica searches this part of every collection only, which it owns.
 
     Raises:
         Owned: another process owns the store; the message says how to reach it.
@@ -80,7 +86,7 @@ def open_store(
     layout.folder.mkdir(parents=True, exist_ok=True)
     if layout.embedded and not (layout.folder / "catalog.sqlite3").exists():
         migrate(layout.database)
-    return Store(layout, settings, role=role, address=address, eager=eager)
+    return Store(layout, settings, role=role, address=address, eager=eager, shard=shard)
 
 
 class Store:
@@ -89,22 +95,41 @@ class Store:
     Safe to use from several threads. Use as a context manager, or call :meth:`close`.
     """
 
-    def __init__(self, layout: Layout, settings: Settings, *, role: Role, address: str, eager: bool) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        settings: Settings,
+        *,
+        role: Role,
+        address: str,
+        eager: bool,
+        shard: Shard | None = None,
+    ) -> None:
         self.layout = layout
         self.settings = settings
         self.catalog: Catalog = open_catalog(layout.database)
         self.role = role
-        if role == "owner":
+        self._owned = "store" if role == "owner" else shard.label if shard else ""
+        if self._owned:
             try:
-                self.catalog.owners.acquire("store", address)
+                self.catalog.owners.acquire(self._owned, address)
             except BaseException:
                 self.catalog.close()
                 raise
         self.blobs = Blobs(str(layout.blobs))
-        self.loaded = LoadedEncoders(layout.encoders, settings.limits)
+        self.loaded = LoadedEncoders(layout.encoders, settings.limits, settings.device)
         self._live = LiveIndexes(
-            self.catalog, self.blobs, self.loaded, layout.snapshots, cached_rows=settings.cached_rows, eager=eager
+            self.catalog,
+            self.blobs,
+            self.loaded,
+            layout.snapshots,
+            cached_rows=settings.cached_rows,
+            eager=eager,
+            shard=shard,
+            fence=self._owned,
         )
+        self._forget_at = 0.0
+        self._seen: dict[int, Collection] = {}
         self._items = Items(
             self.catalog, self.blobs, self.loaded, settings.limits, applied=self._applied, newest=self._newest
         )
@@ -126,10 +151,13 @@ class Store:
 
     def close(self) -> None:
         """Publish what is new, let go of the ownership and the database."""
-        if self.role == "owner":
-            self.publish(least=SNAPSHOT_CHANGES)
-            self.catalog.owners.release("store")
-        self.catalog.close()
+        try:
+            if self._owned:
+                self.publish(least=SNAPSHOT_CHANGES)
+        finally:
+            if self._owned:
+                self.catalog.owners.release(self._owned)
+            self.catalog.close()
 
     # collections
 
@@ -144,6 +172,7 @@ class Store:
         index: IndexKind = IndexKind.AUTO,
     ) -> Collection:
         """See :meth:`Service.create_collection`."""
+        self._check_writer()
         check_name(name)
         check_fields(fields)
         if encoder is None:
@@ -206,10 +235,12 @@ class Store:
         self, collection: str, items: Sequence[Item], *, request_id: str = "", novelty: int | None = None
     ) -> Written:
         """See :meth:`Service.upsert`."""
+        self._check_writer()
         return self._items.upsert(self.collection(collection), items, request_id, novelty)
 
     def upsert_stream(self, collection: str, items: Iterable[Item], *, novelty: int | None = None) -> Iterator[Written]:
         """See :meth:`Service.upsert_stream`."""
+        self._check_writer()
         return self._items.upsert_stream(self.collection(collection), items, novelty)
 
     def get_items(self, collection: str, keys: Sequence[str]) -> list[StoredItem]:
@@ -231,6 +262,7 @@ class Store:
         self, collection: str, *, keys: Sequence[str] = (), filter: Node | None = None, request_id: str = ""
     ) -> Written:
         """See :meth:`Service.delete_items`."""
+        self._check_writer()
         return self._items.delete(self.collection(collection), keys=keys, filter=filter, request_id=request_id)
 
     def count_items(self, collection: str, *, filter: Node | None = None) -> int:
@@ -243,7 +275,7 @@ class Store:
 
     def _newest(self, collection: Collection) -> View:
         """A view of everything that is committed."""
-        self._check_owner()
+        self._check_index()
         return self._live.follower(collection).newest()
 
     def _changed(self, collection: Collection) -> None:
@@ -292,12 +324,22 @@ class Store:
         return loaded.encode(ingest.decode_all(loaded, contents))
 
     def _searcher(self, name: str) -> Searcher:
-        self._check_owner()
+        self._check_index()
         return self._live.searcher(name)
 
     def _check_owner(self) -> None:
-        if self.role != "owner":
+        self._check_writer()
+        self._check_index()
+
+    def _check_index(self) -> None:
+        if self.role == "worker":
             raise FailedPrecondition("a worker holds no index: search through the owner of the store")
+
+    def _check_writer(self) -> None:
+        if self.role == "replica":
+            raise FailedPrecondition(
+                "a replica only reads: write through the owner of the store, or through a job", reason="READ_ONLY"
+            )
 
     # encoders
 
@@ -313,6 +355,7 @@ class Store:
 
     def create_job(self, kind: JobKind, spec: Mapping[str, Any], *, request_id: str = "") -> Job:
         """See :meth:`Service.create_job`."""
+        self._check_writer()
         return work.create(self, kind, spec, request_id=request_id)
 
     def job(self, number: int) -> Job:
@@ -413,10 +456,16 @@ class Store:
         return self._live.publish(least=least)
 
     def upkeep(self) -> None:
-        """What the owner does between requests: follow the log, fuse segments, publish what has grown."""
-        self._check_owner()
+        """What an owner or replica does between requests: follow the log, fuse segments, publish what has grown."""
+        self._check_index()
+        if self._owned:
+            self.catalog.owners.check(self._owned)
+            self._forget_requests()
         first: HashsvcError | None = None
-        for collection in self.collections():
+        collections = self.collections()
+        if self.role == "replica":
+            self._forget_changed(collections)
+        for collection in collections:
             try:
                 self._live.tend(collection)
             except NotFound:
@@ -425,6 +474,21 @@ class Store:
                 first = first or error
         if first is not None:
             raise first
+
+    def _forget_requests(self) -> None:
+        """Once an hour, drop the acknowledgements of requests that nobody repeats any more."""
+        now = time.monotonic()
+        if now >= self._forget_at:
+            self._forget_at = now + FORGET_S
+            self.catalog.forget_requests()
+
+    def _forget_changed(self, collections: Sequence[Collection]) -> None:
+        """Let go of collections that the owner changed, renamed or deleted since the last look."""
+        now = {one.id: replace(one, watermark=0, items=0, path="") for one in collections}
+        for number, before in self._seen.items():
+            if now.get(number) != before:
+                self._live.forget(before)
+        self._seen = now
 
     def rebuild(self, name: str) -> None:
         """Make the live index of a collection anew from SQL, and one snapshot of it in place of all others."""

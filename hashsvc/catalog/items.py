@@ -176,6 +176,11 @@ class Items:
         with self._database.reading() as connection:
             return log.changes(connection, collection, after, limit)
 
+    def standing(self, collection: Collection, upto: int, count: int) -> Changes:
+        """The newest rows up to sequence number ``upto`` that no later write replaced; see :func:`log.standing`."""
+        with self._database.reading() as connection:
+            return log.standing(connection, collection, upto, count)
+
     def digest(self, collection: Collection) -> str:
         """sha256 (hex) over key, content hash, code and metadata of every item by id; never sequence or time."""
         with self._database.reading() as connection:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, func, insert, select, update
 from hashsvc.catalog.database import SQLITE
 from hashsvc.catalog.faults import translated
 from hashsvc.catalog.tables import owners
-from hashsvc.errors import FailedPrecondition, HashsvcError, Owned
+from hashsvc.errors import Fenced, HashsvcError, Owned
 
 if TYPE_CHECKING:
     from hashsvc.catalog.database import Database
@@ -65,13 +65,21 @@ class Owners:
     def check(self, name: str) -> int:
         """The fence, if this process still owns ``name``; call it before anything only an owner may publish.
 
+        A database that restarted took the lock with its session: it is taken again, unless another owner was quicker.
+
         Raises:
-            FailedPrecondition: it does not, or no longer: a lost database session takes the lock with it.
+            Fenced: another process became the owner.
+            Unavailable: the database does not answer.
         """
-        lock, fence = self._held.get(name, (None, 0))
-        if lock is not None and lock.alive() and self._fence(name) == fence:
+        with self._guard:
+            lock, fence = self._held.get(name, (None, 0))
+            if lock is not None and not lock.alive() and (again := self._lock(name)) is not None:
+                lock.release()
+                lock = again
+                self._held[name] = (lock, fence)
+        if lock is not None and self._fence(name) == fence and lock.alive():
             return fence
-        raise FailedPrecondition(f"this process does not own {name!r} any more: restart it", reason="FENCED")
+        raise Fenced(f"this process does not own {name!r} any more: restart it")
 
     def release(self, name: str) -> None:
         """Let go of ``name``; nothing happens when it is not held."""
@@ -143,8 +151,10 @@ class _FileLock:
 class _SessionLock:
     """An advisory lock of one PostgreSQL session, which this object keeps open."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, number: int) -> None:
         self._connection = connection
+        self._number = number
+        self._session = self._now()
 
     @classmethod
     def take(cls, database: Database, name: str) -> _SessionLock | None:
@@ -152,17 +162,24 @@ class _SessionLock:
         with translated():
             connection = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
             if connection.execute(select(func.pg_try_advisory_lock(number))).scalar_one():
-                return cls(connection)
+                return cls(connection, number)
             connection.close()
         return None
 
     def alive(self) -> bool:
-        with suppress(HashsvcError), translated():
-            return bool(self._connection.execute(select(1)).scalar_one())
+        # A connection that was cut comes back by itself, as another session without the lock.
+        with suppress(HashsvcError):
+            return self._now() == self._session
         return False
 
+    def _now(self) -> int:
+        with translated():
+            return int(self._connection.execute(select(func.pg_backend_pid())).scalar_one())
+
     def release(self) -> None:
-        # The session itself is ended: a pooled one would keep the lock.
+        # The session itself is ended too: a server takes a moment to notice that, and a pooled one would keep the lock.
+        with suppress(HashsvcError), translated():
+            self._connection.execute(select(func.pg_advisory_unlock(self._number)))
         with suppress(HashsvcError), translated():
             self._connection.invalidate()
             self._connection.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import threading
@@ -17,7 +18,8 @@ from hashsvc.cli import access, options
 from hashsvc.cli.doors import local_store
 from hashsvc.cli.logs import speak_as
 from hashsvc.cli.screen import show, tell
-from hashsvc.errors import HashsvcError, InvalidArgument
+from hashsvc.domain.shards import Shard
+from hashsvc.errors import Fenced, HashsvcError, InvalidArgument
 from hashsvc.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,6 +36,11 @@ Listen = Annotated[
 MetricsAt = Annotated[
     str | None,
     typer.Option("--metrics", envvar="HASHSVC_METRICS", metavar="HOST:PORT", help="Address of metrics for Prometheus"),
+]
+
+Replica = Annotated[bool, typer.Option("--replica", help="Only read: follow what the owner and the workers write")]
+ShardOf = Annotated[
+    str | None, typer.Option("--shard", metavar="N/OF", help="Only read, and this part only: 0/4 is the first of four")
 ]
 
 
@@ -54,10 +61,15 @@ def serve(
     clients: access.Clients = None,
     anyone: access.Anyone = False,
     metrics: MetricsAt = None,
+    replica: Replica = False,
+    shard: ShardOf = None,
     store: options.Store = None,
     json: options.Json = False,
 ) -> None:
     """Own the store and answer gRPC calls until SIGTERM or Ctrl-C; then drain and stop.
+
+    With --replica or --shard it owns nothing and only reads: any number may stand beside the owner. A shard enters
+    its address into the shard map of the store.
 
     Says where it listens as soon as it serves; with --json as {"listening": "HOST:PORT"}.
     """
@@ -69,7 +81,7 @@ def serve(
     address = _with_port(listen or settings.listen)
     with (
         stopping() as stop,
-        _warmed(store, address, settings) as held,
+        _warmed(store, address, settings, replica=replica, shard=Shard.parse(shard) if shard else None) as held,
         start(
             held,
             address,
@@ -81,6 +93,8 @@ def serve(
         ) as server,
         _metrics(server, metrics),
     ):
+        if shard:
+            held.catalog.shards.place(Shard.parse(shard), server.address, socket.gethostname(), os.getpid())
         show({"listening": server.address}, f"serving at {server.address}", json=json)
         while not stop.wait(UPKEEP_SECONDS):
             _tried(held.upkeep)
@@ -102,13 +116,17 @@ def _metrics(server: Server, listen: str | None) -> Iterator[None]:
 
 
 @contextmanager
-def _warmed(store: str | None, address: str, settings: Settings) -> Iterator[Store]:
+def _warmed(
+    store: str | None, address: str, settings: Settings, *, replica: bool, shard: Shard | None
+) -> Iterator[Store]:
     """The store with everything loaded, and the search kernel compiled, before the first call comes."""
     from hashsvc.index import warm
     from hashsvc.server import settle_process
 
     warm(settings.kernel_cache)
-    with local_store(store, create=True, address=address, eager=False) as held:
+    reads = replica or shard is not None
+    role: Literal["owner", "replica"] = "replica" if reads else "owner"
+    with local_store(store, role=role, create=not reads, address=address, eager=False, shard=shard) as held:
         _tried(held.warm)
         settle_process()
         yield held
@@ -118,8 +136,12 @@ def _tried(work: Callable[[], None]) -> None:
     """Do what a server can live without for a while: a damaged encoder or a database away costs nobody else a call."""
     try:
         work()
+    except Fenced:
+        raise  # another owner serves: answers from here would be of yesterday
     except HashsvcError as error:
         log.warning("put off: %s", error.message)
+    except OSError as error:
+        log.warning("put off: %s", error)
 
 
 def work(

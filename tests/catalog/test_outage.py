@@ -6,13 +6,17 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from hashsvc.app import Store, open_store
 from hashsvc.catalog import Catalog, Commit, migrate, open_catalog
 from hashsvc.domain.collections import Collection
-from hashsvc.domain.items import Outcome, Row
-from hashsvc.errors import Aborted, Unavailable
+from hashsvc.domain.items import Item, Outcome, Row
+from hashsvc.domain.queries import CodeQuery
+from hashsvc.errors import Aborted, Fenced, Owned, Unavailable
+from hashsvc.settings import Settings
 from tests.catalog.samples import collection, row
 from tests.long import rounds
 from tests.postgresql import ABSENT, Cluster, binaries
@@ -103,3 +107,40 @@ def test_outages_lose_nothing_and_store_nothing_twice(server: Cluster) -> None:
     assert sorted(stored.values()) == list(range(1, len(stored) + 1))
     print(f"{OUTAGES} outages, {len(stored)} items, {load.retried} writes tried again, healthy in {slowest:.2f} s")
     catalog.close()
+
+
+def held_rows(store: Store) -> int:
+    return len(store.within("c", CodeQuery(bytes(8)), radius=64).keys)
+
+
+def test_an_owner_goes_on_after_its_database_restarted(server: Cluster, tmp_path: Path) -> None:
+    url = server.create()
+    migrate(url)
+    location = url.replace("postgresql+psycopg", "postgresql")
+    settings = Settings(store=location, folder=str(tmp_path))
+    with open_store(location, settings=settings, address="first:1", eager=False) as store:
+        store.create_collection("c", bits=64)
+        for number in range(3):
+            server.stop()
+            with pytest.raises(Unavailable):
+                store.upkeep()
+            server.start()
+            store.upsert("c", [Item(f"k{number}", code=bytes([number]) * 8)])
+            store.upkeep()
+            assert store.publish() == 1
+            assert held_rows(store) == number + 1
+            with pytest.raises(Owned, match="first:1"):
+                open_store(location, settings=settings)
+
+
+def test_an_owner_that_was_succeeded_while_its_database_was_away_says_so(server: Cluster, tmp_path: Path) -> None:
+    url = server.create()
+    migrate(url)
+    location = url.replace("postgresql+psycopg", "postgresql")
+    settings = Settings(store=location, folder=str(tmp_path))
+    first = open_store(location, settings=settings, eager=False)
+    server.stop()
+    server.start()
+    with open_store(location, settings=settings), pytest.raises(Fenced, match="restart it"):
+        first.upkeep()
+    first.close()

@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 from hashsvc import __version__
 from hashsvc.cli import (
     backup,
+    cluster,
     collections,
     dedup,
     encoders,
@@ -48,7 +49,7 @@ def program() -> typer.Typer:
     tree.callback(invoke_without_command=True)(_options)
     for room in (demo, training, evaluation, encoders, collections, ingest, items, search, dedup, jobs, processes):
         room.register(tree)
-    for room in (verifying, backup):
+    for room in (verifying, backup, cluster):
         room.register(tree)
     return tree
 

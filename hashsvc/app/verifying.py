@@ -1,4 +1,4 @@
-"""Verifying a store: what it holds against its checksums and its laws.
+"""Verifying a store: what it holds against its checksums and its laws, and its indexes against SQL.
 
 Damaged snapshots are set aside; nothing else is changed.
 """
@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hashsvc.codes import hamming
-from hashsvc.domain.kinds import ContentMode, IndexKind
+from hashsvc.domain.items import content_hash
+from hashsvc.domain.kinds import ContentMode, Kind
 from hashsvc.errors import HashsvcError, NotFound
-from hashsvc.index import LiveIndex, load_snapshot, newest_snapshot
+from hashsvc.index import LiveIndex
 
 if TYPE_CHECKING:
     from hashsvc.app.store import Store
     from hashsvc.domain.collections import Collection
     from hashsvc.domain.items import StoredItem
+    from hashsvc.index import View
 
     OnChecked = Callable[[int, int], None]
 
@@ -70,7 +72,7 @@ class _Count:
 
 
 def verify(store: Store, *, on_checked: OnChecked = lambda _done, _total: None) -> Verified:
-    """Check every encoder, every item with its bytes and its code, and every newest snapshot.
+    """Check every encoder, every item with its bytes, code and indexed metadata, and every index against the catalog.
 
     Codes are computed again from the bytes that are kept (law 1). On the path that the collection records they are the
     same bit for bit; on another one, bits whose feature lies within the encoder's margin may differ, and are told.
@@ -84,11 +86,13 @@ def verify(store: Store, *, on_checked: OnChecked = lambda _done, _total: None) 
     collections = store.collections()
     total = sum(collection.items for collection in collections)
     for collection in collections:
+        index = _index(store, collection, count)
         for page in _pages(store, collection):
             _check_items(store, collection, page, count)
+            _check_indexed(collection, page, index, count)
+            _check_filed(store, collection, page, count)
             on_checked(count.items, total)
-        _check_index(store, collection, count)
-        _check_snapshot(store, collection, count)
+        _check_count(store, collection, index, count)
     digests = {collection.name: store.catalog.items.digest(collection) for collection in collections}
     return Verified(
         count.encoders, count.items, count.contents, count.codes, count.snapshots, tuple(count.findings), digests
@@ -116,6 +120,8 @@ def _check_items(store: Store, collection: Collection, page: list[StoredItem], c
     for item in page:
         if len(item.code) * 8 != collection.bits:
             count.found(_where(collection, item), f"its code has {len(item.code) * 8} bits, not {collection.bits}")
+        elif collection.kind is Kind.CODE and item.content_hash != content_hash(item.code):
+            count.found(_where(collection, item), "its code does not match its content hash")
         elif collection.content is ContentMode.BYTES and collection.encoder is not None:
             try:
                 held.append((item, store.blobs.get(item.content_hash.hex())))
@@ -134,8 +140,14 @@ def _check_codes(store: Store, collection: Collection, held: list[tuple[StoredIt
         return
     if encoder is None:
         return
-    computed = encoder.encode([encoder.decode(content) for _, content in held])
-    for code, (item, _) in zip(computed, held, strict=True):
+    readable = []
+    for item, content in held:
+        try:
+            readable.append((item, encoder.decode(content)))
+        except HashsvcError as error:
+            count.found(_where(collection, item), error.message)
+    computed = encoder.encode([decoded for _, decoded in readable])
+    for code, (item, _) in zip(computed, readable, strict=True):
         away = int(hamming(np.frombuffer(item.code, np.uint8), code))
         if away:
             count.found(
@@ -143,33 +155,62 @@ def _check_codes(store: Store, collection: Collection, held: list[tuple[StoredIt
                 f"its code is {away} bits away from what encoder {collection.encoder} makes of its bytes here "
                 f"(it was computed on {collection.path or 'an unknown path'})",
             )
-    count.codes += len(held)
+    count.codes += len(readable)
 
 
-def _check_index(store: Store, collection: Collection, count: _Count) -> None:
-    """An index followed along the whole log holds what the items table holds, and the counter row says how much."""
-    live, more = LiveIndex(collection.bits, IndexKind.REFERENCE), True
+def _index(store: Store, collection: Collection, count: _Count) -> View:
+    """The index as an owner would open it: the newest sound snapshot, followed to the end of the sequence log."""
+    folder = store.layout.snapshots / str(collection.id)
+    live = LiveIndex(collection.bits)
+    try:
+        live = LiveIndex.from_snapshot(folder)
+        count.snapshots += 1
+    except NotFound:
+        pass
+    except HashsvcError as error:
+        count.found(f"collection {collection.name}, snapshot", error.message)
+        count.snapshots += 1
+    if live.watermark > store.collection(collection.name).watermark:
+        count.found(f"collection {collection.name}, snapshot", "it is ahead of the catalog, which was set back")
+        live = LiveIndex(collection.bits)
+    more = True
     while more:
         part = store.catalog.items.changes(collection, live.watermark, LOG_ROWS)
         live.apply(part.upsert_ids, part.upsert_codes, part.deleted_ids, part.watermark)
         more = part.more
-    counted = store.collection(collection.name)
-    if live.watermark == counted.watermark and live.view().items != counted.items:
-        count.found(
-            f"collection {collection.name}, sequence log",
-            f"it leads to {live.view().items:,} items, the catalog counts {counted.items:,}",
-        )
+    return live.view()
 
 
-def _check_snapshot(store: Store, collection: Collection, count: _Count) -> None:
-    folder = store.layout.snapshots / str(collection.id)
-    try:
-        load_snapshot(newest_snapshot(folder))
-    except NotFound:
+def _check_indexed(collection: Collection, page: list[StoredItem], index: View, count: _Count) -> None:
+    """Every item that was there when the index was read is in it, under its code."""
+    items = [item for item in page if item.sequence <= index.watermark and len(item.code) * 8 == collection.bits]
+    if not items:
         return
-    except HashsvcError as error:
-        count.found(f"collection {collection.name}, snapshot", error.message)
-    count.snapshots += 1
+    codes = np.frombuffer(b"".join(item.code for item in items), np.uint8).reshape(len(items), -1)
+    found = index.within(codes, 0, np.array([item.id for item in items], np.int64))
+    for item, (ids, _) in zip(items, found, strict=True):
+        if item.id not in ids:
+            count.found(_where(collection, item), "the index does not hold it under its code")
+
+
+def _check_filed(store: Store, collection: Collection, page: list[StoredItem], count: _Count) -> None:
+    """Filters find every item by the declared fields of its metadata."""
+    if not collection.fields:
+        return
+    wrong = set(store.catalog.items.misfiled(collection, [item.id for item in page]))
+    for item in page:
+        if item.id in wrong:
+            count.found(_where(collection, item), "filters do not find it by its metadata")
+
+
+def _check_count(store: Store, collection: Collection, index: View, count: _Count) -> None:
+    """The index holds nothing more, unless somebody wrote meanwhile."""
+    now = store.collection(collection.name)
+    if index.watermark == now.watermark and index.items != now.items:
+        count.found(
+            f"collection {collection.name}, index",
+            f"snapshot and sequence log lead to {index.items:,} items, the catalog counts {now.items:,}",
+        )
 
 
 def _where(collection: Collection, item: StoredItem) -> str:

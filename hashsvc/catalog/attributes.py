@@ -12,8 +12,9 @@ from hashsvc.domain.metadata import check_metadata
 from hashsvc.errors import FailedPrecondition, InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from hashsvc.catalog.database import Database
     from hashsvc.domain.collections import Collection
     from hashsvc.domain.kinds import FieldType
 
@@ -54,6 +55,20 @@ def rebuild(connection: Connection, collection: Collection, fields: Mapping[str,
         if found:
             connection.execute(insert(attributes), found)
         after = rows[-1].id
+
+
+def misfiled(database: Database, connection: Connection, collection: Collection, ids: Sequence[int]) -> list[int]:
+    """Which of these items are filed under other values than their metadata says, as one state of the database."""
+    rows = select(items.c.id, items.c.metadata).where(items.c.collection == collection.id)
+    filed = select(attributes.c.item, attributes.c.field, attributes.c.value).where(
+        attributes.c.collection == collection.id, database.among(attributes.c.item, ids)
+    )
+    found: dict[int, set[tuple[str, str]]] = {}
+    for item, field, value in connection.execute(filed):
+        found.setdefault(item, set()).add((field, value))
+    told = connection.execute(rows.where(database.among(items.c.id, ids)))
+    right = {row.id: attribute_keys(read_metadata(row.metadata), collection.fields) for row in told}
+    return [item for item in ids if item in right and right[item] != found.get(item, set())]
 
 
 def _entries(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlalchemy import Connection, Row, Select, func, select
 
-from hashsvc.catalog import log
+from hashsvc.catalog import attributes, log
 from hashsvc.catalog.collections import held as held_collection
 from hashsvc.catalog.conditions import condition, split
 from hashsvc.catalog.displaced import id_of, taken
@@ -180,6 +180,11 @@ class Items:
         """The newest rows up to sequence number ``upto`` that no later write replaced; see :func:`log.standing`."""
         with self._database.reading() as connection:
             return log.standing(connection, collection, upto, count)
+
+    def misfiled(self, collection: Collection, ids: Sequence[int]) -> list[int]:
+        """Which of these items an indexed filter does not find by their metadata; see :func:`attributes.misfiled`."""
+        with self._database.reading() as connection:
+            return attributes.misfiled(self._database, connection, collection, ids)
 
     def digest(self, collection: Collection) -> str:
         """sha256 (hex) over key, content hash, code and metadata of every item by id; never sequence or time."""

@@ -23,7 +23,9 @@ def register(tree: typer.Typer) -> None:
 
 
 def verify(*, store: options.Store = None, json: options.Json = False) -> None:
-    """Check the store against its checksums and laws: encoders, items, their bytes and codes, snapshots.
+    """Check the store against its checksums and laws: encoders, items with their bytes and codes, indexes, snapshots.
+
+    Prints a digest of each collection: two stores with the same items have the same.
 
     Sets damaged snapshots aside and changes nothing else. Exit status 2 when something is not as it should be.
     """
@@ -35,7 +37,7 @@ def verify(*, store: options.Store = None, json: options.Json = False) -> None:
     if found.findings:
         first = found.findings[0]
         raise Corrupt(
-            f"{len(found.findings):,} findings; the first: {first.where}: {first.what}; restore it from a backup"
+            f"findings: {len(found.findings):,}; the first: {first.where}: {first.what}; restore it from a backup"
         )
 
 
@@ -49,4 +51,5 @@ def _findings(found: Verified) -> list[Table]:
         ("findings", len(found.findings)),
     ]
     listed = table(("where", "what"), [(finding.where, finding.what) for finding in found.findings])
-    return [facts(counted), *([listed] if found.findings else [])]
+    digests = table(("collection", "digest"), sorted(found.digests.items()))
+    return [facts(counted), digests, *([listed] if found.findings else [])]

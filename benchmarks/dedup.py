@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from datasets import Absent, caltech, folder, newsgroups
@@ -34,6 +34,9 @@ from hashsvc.domain.kinds import Kind
 from hashsvc.domain.metadata import Metadata
 from hashsvc.errors import InvalidContent
 from hashsvc.report.dedup import write
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # Near-duplicates are near under any sensible code: the linear encoder trains in seconds.
 MODEL = "itq"
@@ -355,7 +358,8 @@ def whole_equal(codes: np.ndarray[Any, np.dtype[np.uint8]], radius: int) -> bool
     index = faiss.IndexBinaryFlat(codes.shape[1] * 8)
     index.add(codes)
     limits, _, labels = index.range_search(codes, radius + 1)
-    queries = np.repeat(np.arange(len(codes)), np.diff(limits.astype(np.int64)))
+    ends: NDArray[np.int64] = np.asarray(limits, np.int64)
+    queries = np.repeat(np.arange(len(codes)), ends[1:] - ends[:-1])
     wanted = np.stack([queries, labels])[:, queries < labels]
     found = np.concatenate([np.stack([left, right]) for left, right, _ in join(codes, radius)], axis=1)
     return bool(np.array_equal(wanted[:, np.lexsort(wanted)], found[:, np.lexsort(found)]))

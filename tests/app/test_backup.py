@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -110,6 +111,25 @@ def test_texts_come_back_with_their_bytes_and_their_encoder(saved: tuple[Path, P
         assert store.search("texts", [ContentQuery(Kind.TEXT, b"text 7 of some words")], k=1)[0].distances[0] == 0
 
 
+def test_every_file_and_folder_of_a_backup_is_synced(
+    saved: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: set[Path] = set()
+    plain = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.add(Path(f"/proc/self/fd/{descriptor}").readlink())
+        plain(descriptor)
+
+    folder = tmp_path / "above" / "backup"
+    with open_store(str(saved[0]), role="worker") as store:
+        monkeypatch.setattr("os.fsync", fsync)
+        backup(store, folder)
+    # The room of blobs took its own fsync when it was imported, and has its own tests.
+    wanted = {path for path in folder.rglob("*") if "blobs" not in path.relative_to(folder).parts}
+    assert {tmp_path, folder.parent, folder, *wanted} <= synced
+
+
 def _flip(path: Path, place: int) -> None:
     data = bytearray(path.read_bytes())
     data[place] ^= 1
@@ -211,6 +231,16 @@ def test_a_refused_restore_changes_nothing(
     with opened(places[0]) as store:
         assert _held(store, tmp_path / "after") == before
         assert store.search("raw", [CodeQuery((7).to_bytes(WIDTH, "big"))], k=1)[0].keys == ("k7",)
+
+
+@pytest.mark.postgresql
+def test_a_database_without_tables_is_restored_into(cluster: Cluster, saved: tuple[Path, Path], tmp_path: Path) -> None:
+    url = cluster.create()
+    place = (url.replace("+psycopg", "", 1), Settings(folder=str(tmp_path / "new")))
+    assert restore(saved[1], *place).items == 40
+    with opened(place) as store:
+        assert store.content("texts", "d7") == b"text 7 of some words"
+    cluster.drop(url)
 
 
 def _held(store: Store, folder: Path) -> dict[str, bytes]:

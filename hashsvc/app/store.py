@@ -16,7 +16,7 @@ from hashsvc.app.layout import Layout
 from hashsvc.app.live import LiveIndexes
 from hashsvc.app.reencoding import ReencodeSpec, Switch
 from hashsvc.app.refusing import check_candidates, check_count, check_fields, check_query, checked
-from hashsvc.catalog import Catalog, migrate, open_catalog
+from hashsvc.catalog import Catalog, is_made, migrate, open_catalog
 from hashsvc.codes import check_bits
 from hashsvc.content import Blobs
 from hashsvc.domain.collections import Collection
@@ -84,7 +84,7 @@ def open_store(
     settings = settings or Settings(store=location)
     layout = Layout.of(location, settings.folder)
     layout.folder.mkdir(parents=True, exist_ok=True)
-    if layout.embedded and not (layout.folder / "catalog.sqlite3").exists():
+    if layout.embedded and not is_made(layout.database):
         migrate(layout.database)
     return Store(layout, settings, role=role, address=address, eager=eager, shard=shard)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashsvc.catalog.catalog import Catalog, open_catalog
 from hashsvc.catalog.commit import Changes, Commit, Novelty, UnitProgress
 from hashsvc.catalog.dump import blobs_of, check_dump, check_empty
-from hashsvc.catalog.migration import migrate
+from hashsvc.catalog.migration import is_made, migrate
 
 __all__ = [
     "Catalog",
@@ -16,6 +16,7 @@ __all__ = [
     "blobs_of",
     "check_dump",
     "check_empty",
+    "is_made",
     "migrate",
     "open_catalog",
 ]

@@ -181,7 +181,7 @@ class Items:
         with self._database.reading() as connection:
             return log.standing(connection, collection, upto, count)
 
-    def misfiled(self, collection: Collection, ids: Sequence[int]) -> list[int]:
+    def misfiled(self, collection: Collection, ids: Sequence[int]) -> builtins.list[int]:
         """Which of these items an indexed filter does not find by their metadata; see :func:`attributes.misfiled`."""
         with self._database.reading() as connection:
             return attributes.misfiled(self._database, connection, collection, ids)

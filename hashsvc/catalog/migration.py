@@ -114,6 +114,22 @@ def check_version(database: Database) -> None:
         )
 
 
+def is_made(url: str) -> bool:
+    """Whether a database holds a catalog; the file that a killed first start left does not.
+
+    Raises:
+        Unavailable: it does not answer.
+    """
+    database = Database(url)
+    try:
+        if database.file and not Path(database.file).exists():
+            return False
+        with database.reading() as connection:
+            return revision_of(connection) is not None
+    finally:
+        database.close()
+
+
 def newer(held: str) -> FailedPrecondition:
     """The refusal of a schema this version does not know."""
     return FailedPrecondition(

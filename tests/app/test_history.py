@@ -82,3 +82,11 @@ def test_a_snapshot_of_the_same_past_is_used(tmp_path: Path) -> None:
     with open_store(str(tmp_path)) as store:
         assert answered(store) == held(store)
     assert snapshot.exists()
+
+
+def test_a_first_start_that_was_killed_is_made_up_for(tmp_path: Path) -> None:
+    (tmp_path / "catalog.sqlite3").touch()
+    with open_store(str(tmp_path)) as store:
+        store.create_collection("c", bits=8 * WIDTH)
+        written(store, "a", 2)
+        assert held(store) == {"a1"}

@@ -100,8 +100,8 @@ def main() -> None:
             packs.put_all(pack(number))
     live = LiveIndex(BITS, tail_rows=TAIL_ROWS)
     for number in range(1, PUBLISHES + 1):
-        codes = codes_after(number)
-        live.apply(np.arange(len(codes), dtype=np.int64), codes, np.empty(0, np.int64), number)
+        before, codes = len(codes_after(number - 1)), codes_after(number)
+        live.apply(np.arange(before, len(codes)), codes[before:], np.empty(0, np.int64), number)
         with acknowledged(acks, "snapshots"):
             publish(live.view(), folder / "snapshots")
     with acknowledged(acks, "created"):

@@ -1,21 +1,18 @@
 """Decoding in helper processes with a memory limit: content that kills its decoder kills a helper, not the job.
 
-Helpers are spawned, never forked: a fork of a process that has used OpenMP hangs. Each holds two chunks of contents, so
-that it decodes one while the answer to the other is taken.
+Helpers are spawned, never forked: a fork of a process that has used OpenMP hangs.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -25,7 +22,6 @@ if TYPE_CHECKING:
     from hashsvc.encoders.contract import Decoded
 
 CHUNK_ITEMS = 64
-IN_FLIGHT = 2
 CHUNK_BYTES = 4 << 20
 MEMORY = 1 << 30
 PATIENCE_S = 60.0
@@ -41,16 +37,11 @@ class Decoder(Protocol):
         ...
 
 
-Chunk = tuple[int, int]
-
-
 @dataclass(slots=True)
 class _Helper:
-    """A process, what it was given and has not answered, and since when it works on the first of that."""
-
     process: SpawnProcess
     pipe: Connection
-    chunks: deque[Chunk] = field(default_factory=deque)
+    chunk: tuple[int, int] | None = None
     since: float = 0.0
 
 
@@ -78,12 +69,12 @@ class Helpers:
         """Each content decoded, or the error that says why it cannot be; in order."""
         found: list[Decoded | InvalidContent | None] = [None] * len(contents)
         waiting = deque(_chunks(contents))
-        while waiting or any(helper.chunks for helper in self._helpers):
-            for _ in range(IN_FLIGHT):
-                for position, helper in enumerate(self._helpers):
-                    if waiting and len(helper.chunks) < IN_FLIGHT:
-                        self._give(position, helper, waiting, contents)
-            self._take_ready(waiting, found)
+        while waiting or any(helper.chunk for helper in self._helpers):
+            for position, helper in enumerate(self._helpers):
+                if helper.chunk is None and waiting and not self._give(helper, waiting, contents):
+                    self._helpers[position] = self._renewed(helper)
+            for position, helper in enumerate(self._helpers):
+                self._take(position, helper, waiting, found)
         return cast("list[Decoded | InvalidContent]", found)
 
     def close(self) -> None:
@@ -132,55 +123,46 @@ class Helpers:
         self._await(fresh)
         return fresh
 
-    def _give(self, position: int, helper: _Helper, waiting: deque[Chunk], contents: Sequence[bytes]) -> None:
+    def _give(self, helper: _Helper, waiting: deque[tuple[int, int]], contents: Sequence[bytes]) -> bool:
         start, stop = chunk = waiting.popleft()
         try:
             helper.pipe.send(list(contents[start:stop]))
         except OSError:
             waiting.appendleft(chunk)
-            if not helper.chunks:  # else the end of what it holds is noticed where its answer is taken
-                self._helpers[position] = self._renewed(helper)
+            return False
+        helper.chunk, helper.since = chunk, time.monotonic()
+        return True
+
+    def _take(
+        self,
+        position: int,
+        helper: _Helper,
+        waiting: deque[tuple[int, int]],
+        found: list[Decoded | InvalidContent | None],
+    ) -> None:
+        """Take the answer of a helper when there is one; replace it when it died or takes too long."""
+        if helper.chunk is None:
             return
-        if not helper.chunks:
-            helper.since = time.monotonic()
-        helper.chunks.append(chunk)
-
-    def _take_ready(self, waiting: deque[Chunk], found: list[Decoded | InvalidContent | None]) -> None:
-        """Take the answers that are there; replace helpers that died or take too long."""
-        busy = [helper for helper in self._helpers if helper.chunks]
-        ready = wait([helper.pipe for helper in busy], timeout=0.1)
-        for position, helper in enumerate(self._helpers):
-            if helper.pipe in ready:
-                why = self._take(helper, found)
-            elif helper.chunks and time.monotonic() - helper.since > self._patience:
-                why = f"decoding it took more than {self._patience:.0f} s"
+        start, stop = helper.chunk
+        busy = [other.pipe for other in self._helpers if other.chunk is not None]
+        if helper.pipe not in wait(busy, timeout=0.1):
+            if time.monotonic() - helper.since < self._patience:
+                return
+            why = f"decoding it took more than {self._patience:.0f} s"
+        else:
+            try:
+                for offset, one in enumerate(helper.pipe.recv()):
+                    found[start + offset] = InvalidContent(one, field="content") if isinstance(one, str) else one
+            except (EOFError, OSError):
+                why = f"decoding it crashed the decoder, or needs more than {self._memory >> 20} MiB"
             else:
-                continue
-            if why:
-                _give_up(helper, why, waiting, found)
-                self._helpers[position] = self._renewed(helper)
-
-    def _take(self, helper: _Helper, found: list[Decoded | InvalidContent | None]) -> str:
-        """Take one answer; why there will be none, when the helper died."""
-        start, _ = helper.chunks[0]
-        try:
-            for offset, one in enumerate(helper.pipe.recv()):
-                found[start + offset] = InvalidContent(one, field="content") if isinstance(one, str) else one
-        except (EOFError, OSError):
-            return f"decoding it crashed the decoder, or needs more than {self._memory >> 20} MiB"
-        helper.chunks.popleft()
-        helper.since = time.monotonic()
-        return ""
-
-
-def _give_up(helper: _Helper, why: str, waiting: deque[Chunk], found: list[Decoded | InvalidContent | None]) -> None:
-    """Split the chunk that ended a helper into its contents; one alone is the culprit. The chunk behind goes again."""
-    start, stop = helper.chunks.popleft()
-    waiting.extendleft(reversed(helper.chunks))
-    if stop - start == 1:
-        found[start] = InvalidContent(why, field="content")
-    else:
-        waiting.extendleft((i, i + 1) for i in reversed(range(start, stop)))
+                helper.chunk = None
+                return
+        if stop - start == 1:
+            found[start] = InvalidContent(why, field="content")
+        else:
+            waiting.extendleft((i, i + 1) for i in reversed(range(start, stop)))
+        self._helpers[position] = self._renewed(helper)
 
 
 def _chunks(contents: Sequence[bytes]) -> Iterator[tuple[int, int]]:
@@ -197,21 +179,14 @@ def _chunks(contents: Sequence[bytes]) -> Iterator[tuple[int, int]]:
 def _serve(pipe: Connection, open_decoder: Callable[[], Decoder], memory: int) -> None:
     """The helper's life: decode chunk after chunk until the pipe is closed."""
     decoder = open_decoder()
-    # Chunks are taken in beside the decoding: both ends would wait for ever if each first had to be heard.
-    given: SimpleQueue[list[bytes] | None] = SimpleQueue()
-    threading.Thread(target=_listen, args=(pipe, given), daemon=True).start()
     _limit(memory)
     pipe.send(READY)
-    while (contents := given.get()) is not None:
+    while True:
+        try:
+            contents = pipe.recv()
+        except EOFError:
+            return
         pipe.send([_decode(decoder, content, memory) for content in contents])
-
-
-def _listen(pipe: Connection, given: SimpleQueue[list[bytes] | None]) -> None:
-    try:
-        while True:
-            given.put(pipe.recv())
-    except (EOFError, OSError, MemoryError):
-        given.put(None)
 
 
 def _decode(decoder: Decoder, content: bytes, memory: int) -> Decoded | str:

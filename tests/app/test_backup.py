@@ -108,7 +108,8 @@ def test_texts_come_back_with_their_bytes_and_their_encoder(saved: tuple[Path, P
     with open_store(str(tmp_path / "new")) as store:
         assert verify(store).findings == ()
         assert store.content("texts", "d7") == b"text 7 of some words"
-        assert store.search("texts", [ContentQuery(Kind.TEXT, b"text 7 of some words")], k=1)[0].matches[0].distance == 0
+        query = ContentQuery(Kind.TEXT, b"text 7 of some words")
+        assert store.search("texts", [query], k=1)[0].matches[0].distance == 0
 
 
 def test_every_file_and_folder_of_a_backup_is_synced(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 from hashsvc.app import Store
 from hashsvc.catalog.items import Items as Catalogued
 from hashsvc.content import Blobs
-from hashsvc.domain.items import Item
+from hashsvc.domain.items import Item, Row
 from hashsvc.errors import Unavailable
 
 TEXT = b"amber birch cedar"
@@ -39,7 +39,7 @@ def swept(texts: Store, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         sweep("look")
         return found
 
-    def store(self: Catalogued, collection: Any, rows: Iterable[Any], *given: Any, **more: Any) -> Any:
+    def store(self: Catalogued, collection: Any, rows: Sequence[Row], *given: Any, **more: Any) -> Any:
         sweep("commit")
         return write(self, collection, rows, *given, **more)
 

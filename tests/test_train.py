@@ -10,7 +10,7 @@ import pytest
 from hashsvc.catalog import Catalog, migrate, open_catalog
 from hashsvc.domain.encoders import EncoderVersion
 from hashsvc.domain.kinds import Kind
-from hashsvc.encoders import load
+from hashsvc.encoders import Progress, load
 from hashsvc.errors import InvalidArgument
 from hashsvc.train import train
 from tests.encoders.material import vectors
@@ -60,3 +60,30 @@ def test_a_wrong_request_leaves_nothing_behind(catalog: Catalog, tmp_path: Path)
         trained(catalog, tmp_path / "encoders", name="No Name")
     assert catalog.encoders.list() == []
     assert not (tmp_path / "encoders").exists()
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_a_stopped_training_is_taken_up_again_and_tells_its_loss(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hashsvc.encoders.checkpoints.SECONDS_BETWEEN", 0.0)
+    asked = {"kind": Kind.VECTOR, "bits": 16, "model": "deep_vae", "seed": 0, "catalog": catalog}
+    whole = train(vectors()[0][:60], name="whole", folder=tmp_path / "whole", **asked)  # type: ignore[arg-type]
+    passes: list[int] = []
+
+    def stop(at: Progress) -> None:
+        if at.stage == "deep_vae":
+            passes.append(at.done)
+            if passes.count(20) == 1 == at.done // 20:
+                raise Stopped
+
+    with pytest.raises(Stopped):
+        train(vectors()[0][:60], name="again", folder=tmp_path / "again", progress=stop, **asked)  # type: ignore[arg-type]
+    again = train(vectors()[0][:60], name="again", folder=tmp_path / "again", progress=stop, **asked)  # type: ignore[arg-type]
+    assert passes.count(19) == 1
+    assert again.spec == whole.spec
+    assert set(again.report["loss_nats"]["deep_vae"]) == {"rebuilt", "divergence"}
+    assert not list((tmp_path / "again" / ".unfinished").iterdir())

@@ -41,7 +41,15 @@ def described(encoder: EncoderVersion) -> Table:
         ("folder", encoder.location),
     ]
     told = [(name, value) for name, value in encoder.report.items() if isinstance(value, str | int | float)]
-    return facts([*pairs, *told])
+    return facts([*pairs, *told, *_losses(encoder)])
+
+
+def _losses(encoder: EncoderVersion) -> list[tuple[str, str]]:
+    """The terms of the last pass of each training that told them."""
+    return [
+        (f"loss of {stage}", ", ".join(f"{name} {value:.2f}" for name, value in terms.items()) + " nats an item")
+        for stage, terms in encoder.report.get("loss_nats", {}).items()
+    ]
 
 
 @verbs.command("list")

@@ -23,6 +23,7 @@ from hashsvc.cli import (
     ingest,
     items,
     jobs,
+    picture,
     processes,
     search,
     training,
@@ -49,7 +50,7 @@ def program() -> typer.Typer:
     tree.callback(invoke_without_command=True)(_options)
     for room in (demo, training, evaluation, encoders, collections, ingest, items, search, dedup, jobs, processes):
         room.register(tree)
-    for room in (verifying, backup, cluster):
+    for room in (picture, verifying, backup, cluster):
         room.register(tree)
     return tree
 

@@ -86,7 +86,7 @@ def train_here(store: Store, asked: Training) -> EncoderVersion:
     with progress(f"train {asked.name}") as advance:
 
         def seen(at: Progress) -> None:
-            advance(at.done, at.total, at.stage + (f", loss {at.loss:.4f}" if at.loss is not None else ""))
+            advance(at.done, at.total, at.stage + _losses(at))
 
         return store.train(
             asked.name,
@@ -99,3 +99,10 @@ def train_here(store: Store, asked: Training) -> EncoderVersion:
             limit=asked.limit,
             progress=seen,
         )
+
+
+def _losses(at: Progress) -> str:
+    if at.loss is None:
+        return ""
+    terms = ", ".join(f"{name} {value:.2f}" for name, value in at.terms.items())
+    return f", loss {at.loss:.2f} ({terms}) nats" if terms else f", loss {at.loss:.4f}"

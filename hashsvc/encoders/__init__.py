@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashsvc.encoders.checkpoints import checkpoints_in
 from hashsvc.encoders.contract import (
     Decoded,
     Encoder,
@@ -26,6 +27,7 @@ __all__ = [
     "Progress",
     "Terms",
     "asymmetric_distances",
+    "checkpoints_in",
     "fit",
     "load",
     "placed",

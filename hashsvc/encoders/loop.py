@@ -16,6 +16,8 @@ from hashsvc.errors import FailedPrecondition
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from hashsvc.encoders.checkpoints import Checkpoint
+
 WARM_UP = 0.05
 
 
@@ -45,10 +47,12 @@ def train(
     *,
     seed: int,
     progress: OnProgress,
+    checkpoint: Checkpoint | None = None,
 ) -> None:
     """Minimise ``loss_of(rows)`` over batches of ``rows`` (``int64[batch]``) of ``items`` items.
 
-    Random numbers inside ``loss_of`` come from torch's global generator, which the caller seeds.
+    Random numbers inside ``loss_of`` come from torch's global generator, which the caller seeds. With a ``checkpoint``
+    the state is kept between passes, and passes that it has behind it are not repeated: the outcome is the same.
 
     Raises:
         FailedPrecondition: the loss is not finite; the message names the step.
@@ -57,10 +61,15 @@ def train(
     batch = min(schedule.batch, items)
     steps = max(1, items // batch)
     total = steps * schedule.epochs
-    decay = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, total))
+    passed = checkpoint.restore(optimiser) if checkpoint else 0
+    for group in optimiser.param_groups:
+        group["lr"] = schedule.rate
+    decay = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step + passed * steps, total))
     rng = np.random.default_rng(seed)
     for epoch in range(schedule.epochs):
         order = rng.permutation(items)
+        if epoch < passed:
+            continue
         last = 0.0
         for step in range(steps):
             optimiser.zero_grad(set_to_none=True)
@@ -69,13 +78,19 @@ def train(
             if not math.isfinite(last):
                 raise FailedPrecondition(
                     f"training of {stage} stopped at step {epoch * steps + step + 1} of {total}: the loss is {last}; "
-                    "look for extreme values in the items, or try another seed",
+                    f"look for extreme values in the items, or try another seed{_kept(checkpoint)}",
                     reason="TRAINING_DIVERGED",
                 )
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             decay.step()
         progress(Progress(stage, epoch + 1, schedule.epochs, last))
+        if checkpoint:
+            checkpoint.keep(epoch + 1, optimiser, last=epoch + 1 == schedule.epochs)
+
+
+def _kept(checkpoint: Checkpoint | None) -> str:
+    return f"; the last good state is kept in {checkpoint.path}" if checkpoint and checkpoint.path.exists() else ""
 
 
 def _rate(step: int, total: int) -> float:

@@ -9,6 +9,8 @@ from hashsvc.domain.kinds import Kind
 from hashsvc.encoders.autoencoder import fit_autoencoder
 from hashsvc.encoders.bsq import fit_bsq
 from hashsvc.encoders.contract import OnProgress
+from hashsvc.encoders.deep_autoencoder import fit_deep_autoencoder, fit_denoising, fit_inpainting
+from hashsvc.encoders.deep_vae import fit_deep_vae
 from hashsvc.encoders.encoder import CodeEncoder
 from hashsvc.encoders.linear import fit_itq, fit_lsa_sign, fit_lsh, fit_pca_sign
 from hashsvc.encoders.pq import fit_pq
@@ -31,12 +33,14 @@ class Model:
         kinds: kinds of items it can be trained on.
         fit: ``(training, bits, seed, progress) -> encoder``; the same arguments give the same encoder.
         floor: a baseline that is fitted beside every trained model.
+        decodes: whether it leads back from a latent to an item.
     """
 
     name: str
     kinds: frozenset[Kind]
     fit: Callable[[TrainingSet, int, int, OnProgress], CodeEncoder]
     floor: bool = False
+    decodes: bool = False
 
 
 MODELS: Mapping[str, Model] = {
@@ -46,6 +50,10 @@ MODELS: Mapping[str, Model] = {
         Model("vae", ALL, fit_vae),
         Model("vq_vae", ALL, fit_vq_vae),
         Model("bsq", ALL, fit_bsq),
+        Model("deep_autoencoder", DENSE, fit_deep_autoencoder, decodes=True),
+        Model("denoising", DENSE, fit_denoising, decodes=True),
+        Model("inpainting", frozenset({Kind.IMAGE}), fit_inpainting, decodes=True),
+        Model("deep_vae", DENSE, fit_deep_vae, decodes=True),
         Model("itq", ALL, fit_itq, floor=True),
         Model("pca_sign", DENSE, fit_pca_sign, floor=True),
         Model("lsa_sign", frozenset({Kind.TEXT}), fit_lsa_sign, floor=True),

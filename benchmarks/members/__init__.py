@@ -1,0 +1,1 @@
+"""What each member of the family is measured by, one file a claim; ``models.py`` runs them."""

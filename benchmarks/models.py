@@ -1,0 +1,143 @@
+"""The claim: every member of the family of autoencoders reaches what its paper, or its rival, shows.
+
+Each member is trained and measured with the same seeds; the figures are means over them. ``holds`` is null where a row
+asks for a GPU and none is at hand. With --write the rows join ``benchmarks/results/models.json``, and the table of
+``docs/models.md`` is written anew from that file. Example:
+
+    python benchmarks/models.py --member vae --seeds 3 --json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import datasets
+from members import coding, deep, linear, texts, variational
+from members.row import ALBUM, Row
+
+Member = Callable[[int], Mapping[str, Row]]
+
+MEMBERS: dict[str, Member] = {
+    "pca": linear.pca,
+    "linear_ae": linear.linear_ae,
+    "autoencoder": deep.autoencoder,
+    "curves": deep.curves,
+    "lsa": texts.lsa,
+    "semantic_hashing": texts.semantic_hashing,
+    "vae": variational.vae,
+    "latent_map": variational.latent_map,
+    "modes": variational.modes,
+    "denoising": deep.denoising,
+    "inpainting": deep.inpainting,
+    "as_encoder": coding.as_encoder,
+}
+UNSEEDED = {"pca", "lsa"}
+GPU = {
+    "autoencoder": {"AE-30 squared error a test picture, GPU": "4.0 (paper 3.00)"},
+    "vae": {"200 importance samples, static binarised MNIST, GPU, nats": "90.5 (89.8)"},
+}
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS, PAGE = ROOT / "benchmarks" / "results" / "models.json", ROOT / "docs" / "models.md"
+BEGIN, END = "<!-- table written by benchmarks/models.py -->", "<!-- end of the table -->"
+
+
+def measured(name: str, seeds: int, pictures: Path | None) -> dict[str, dict[str, Any]]:
+    """Every criterion of a member: the mean over seeds, whether it holds, and the seconds of a seed."""
+    runs, taken = [], []
+    for seed in range(1 if name in UNSEEDED else seeds):
+        ALBUM.folder = pictures if not seed else None
+        started = time.monotonic()
+        runs.append(MEMBERS[name](seed))
+        taken.append(time.monotonic() - started)
+        for criterion, row in runs[-1].items():
+            say(f"{name}, seed {seed}: {criterion}: {row.ours} ({row.reference}) {dict(row.beside) or ''}")
+    found = {criterion: _summary([run[criterion] for run in runs], statistics.mean(taken)) for criterion in runs[0]}
+    for criterion, reference in GPU.get(name, {}).items():
+        found[criterion] = {"ours": None, "reference": reference, "holds": None, "seconds": None}
+    return found
+
+
+def _summary(rows: list[Row], seconds: float) -> dict[str, Any]:
+    figures = [row.ours for row in rows]
+    beside = {name: round(statistics.mean(row.beside[name] for row in rows), 4) for name in rows[0].beside}
+    return {
+        "ours": round(statistics.mean(figures), 4),
+        "reference": rows[0].reference,
+        "holds": all(row.holds(row.ours) for row in rows),
+        "seconds": round(seconds, 1),
+        "per_seed": figures,
+        **({"beside": beside} if beside else {}),
+    }
+
+
+def write(found: Mapping[str, Any]) -> None:
+    """Join the rows measured before, and write the table from all of them."""
+    held = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    rows = {name: held.get(name, {}) | found.get(name, {}) for name in MEMBERS if name in found or name in held}
+    RESULTS.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
+    before, rest = page.split(BEGIN)
+    PAGE.write_text(f"{before}{BEGIN}\n{table(rows)}{END}{rest.split(END)[1]}", encoding="utf-8")
+
+
+def table(rows: Mapping[str, Any]) -> str:
+    """The rows as a Markdown table."""
+    lines = ["| member | criterion | reference | ours | holds | seeds | seconds |", "|---|---|---|---|---|---|---|"]
+    for member, criteria in rows.items():
+        for criterion, row in criteria.items():
+            beside = ", ".join(f"{name} {value:g}" for name, value in row.get("beside", {}).items())
+            ours = "" if row["ours"] is None else f"{row['ours']:g}" + (f" ({beside})" if beside else "")
+            holds = {True: "yes", False: "no", None: "not measured"}[row["holds"]]
+            cells = (
+                member,
+                criterion,
+                row["reference"],
+                ours,
+                holds,
+                len(row.get("per_seed", ())),
+                row["seconds"] or "",
+            )
+            lines.append("| " + " | ".join(str(cell).replace("|", "/") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def say(words: str) -> None:
+    """A line for the person who waits."""
+    print(words, file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Run the members; the last line on stdout is the result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--member", choices=MEMBERS, nargs="*", default=list(MEMBERS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--models", nargs="*", default=[], help="of the rows of as_encoder, only these models")
+    parser.add_argument("--pictures", type=Path, help="write pictures of what the first seed trained into this folder")
+    parser.add_argument("--write", action="store_true", help="write the results file and the table of docs/models.md")
+    parser.add_argument("--json", action="store_true", help="only the JSON line on stdout")
+    asked = parser.parse_args()
+    found = {}
+    if asked.models:
+        MEMBERS["as_encoder"] = partial(coding.as_encoder, models=tuple(asked.models))
+    try:
+        for name in asked.member:
+            found[name] = measured(name, asked.seeds, asked.pictures)
+            if asked.write:
+                write({name: found[name]})
+    except datasets.Absent as absent:
+        say(f"skipped: {absent}")
+        return 2
+    print(json.dumps(found, ensure_ascii=False))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

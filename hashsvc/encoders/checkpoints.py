@@ -1,0 +1,102 @@
+"""Checkpoints of a training: what the loop needs to go on where it stood, in files without pickle.
+
+They are kept only inside :func:`checkpoints_in`; a training that ends takes its own away with the folder.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+if TYPE_CHECKING:
+    from torch import nn
+
+SECONDS_BETWEEN = 5.0
+_folder: ContextVar[Path | None] = ContextVar("checkpoints", default=None)
+
+
+@contextmanager
+def checkpoints_in(folder: Path) -> Iterator[None]:
+    """Trainings inside keep their last good state in ``folder``, and go on from what they find there."""
+    token = _folder.set(Path(folder))
+    try:
+        yield
+    finally:
+        _folder.reset(token)
+
+
+class Checkpoint:
+    """The state of one training.
+
+    Args:
+        path: its file.
+        modules: everything that is trained, with its buffers.
+        every: seconds between two writes.
+    """
+
+    def __init__(self, path: Path, modules: nn.Module, *, every: float) -> None:
+        self.path = path
+        self.modules = modules
+        self.every = every
+        self._written = time.monotonic()
+
+    @classmethod
+    def of(cls, stage: str, items: int, modules: nn.Module) -> Checkpoint | None:
+        """The checkpoint of a stage over so many items; None outside of :func:`checkpoints_in`."""
+        folder = _folder.get()
+        return None if folder is None else cls(folder / f"{stage}-{items}.safetensors", modules, every=SECONDS_BETWEEN)
+
+    def restore(self, optimiser: torch.optim.Optimizer) -> int:
+        """Take up the kept state; the number of passes it has behind it, 0 without a usable file."""
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+        except (OSError, SafetensorError):
+            return 0
+        own = {f"modules.{name}": value for name, value in self.modules.state_dict().items()}
+        if any(name not in tensors or tensors[name].shape != value.shape for name, value in own.items()):
+            return 0
+        self.modules.load_state_dict({name.removeprefix("modules."): tensors[name] for name in own})
+        _set_moments(optimiser, tensors)
+        torch.set_rng_state(tensors["random"])
+        return int(tensors["passes"])
+
+    def keep(self, passes: int, optimiser: torch.optim.Optimizer, *, last: bool) -> None:
+        """Write the state after so many passes, whole or not at all, if the last one is old enough; ``last`` always."""
+        if not last and time.monotonic() - self._written < self.every:
+            return
+        tensors = {f"modules.{name}": value.contiguous() for name, value in self.modules.state_dict().items()}
+        tensors |= _moments(optimiser)
+        tensors |= {"random": torch.get_rng_state(), "passes": torch.tensor(passes)}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        beside = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
+        save_file(tensors, beside)
+        beside.replace(self.path)
+        self._written = time.monotonic()
+
+
+def _moments(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    state: dict[int, dict[str, Any]] = optimiser.state_dict()["state"]
+    return {
+        f"moments.{place}.{name}": torch.as_tensor(value).contiguous()
+        for place, values in state.items()
+        for name, value in values.items()
+    }
+
+
+def _set_moments(optimiser: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
+    state: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("moments."):
+            _, place, moment = name.split(".")
+            state.setdefault(int(place), {})[moment] = value
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})

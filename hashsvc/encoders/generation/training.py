@@ -1,0 +1,104 @@
+"""Training of the members with a decoder: terms of the loss in nats an example, told at every pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from hashsvc.encoders.checkpoints import Checkpoint
+from hashsvc.encoders.loop import Schedule, train
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from hashsvc.encoders.contract import OnProgress, Progress
+    from hashsvc.encoders.generation.network import LatentNetwork
+    from hashsvc.encoders.training_set import TrainingSet
+
+    Terms = Callable[[torch.Tensor], Mapping[str, torch.Tensor]]
+
+ROWS = 1_000
+LEAST = 1e-6
+
+
+def schedule_of(training: TrainingSet, steps: int, batch: int, rate: float, *, passes: int = 40) -> Schedule:
+    """About ``steps`` steps in whole passes, at most ``passes``; batches of a quarter of the items where few."""
+    size = min(batch, max(len(training) // 4, 8))
+    epochs = min(passes, max(1, round(steps / max(len(training) // size, 1))))
+    return Schedule(epochs, size, rate)
+
+
+def minimise(
+    stage: str,
+    training: TrainingSet,
+    network: LatentNetwork,
+    terms: Terms,
+    schedule: Schedule,
+    *,
+    seed: int,
+    progress: OnProgress,
+    further: tuple[torch.nn.Module, ...] = (),
+) -> None:
+    """Train ``network`` (and ``further`` modules) on the sum of ``terms(rows)``, each a mean in nats an example.
+
+    ``rows`` are scaled items ``float32[batch, width]``. Random numbers inside ``terms`` come from torch's global
+    generator, which the caller seeds.
+
+    Raises:
+        FailedPrecondition: the sum is not finite; the message names the step.
+    """
+    measure(network, training)
+    sums: dict[str, float] = {}
+
+    def loss_of(numbers: NDArray[np.int64]) -> torch.Tensor:
+        found = terms(network.scaled(training.batch(numbers)))
+        for name, value in found.items():
+            sums[name] = sums.get(name, 0.0) + float(value.detach())
+        return torch.stack(list(found.values())).sum()
+
+    def tell(at: Progress) -> None:
+        steps = max(1, len(training) // schedule.batch)
+        means = {name: value / steps for name, value in sums.items()}
+        sums.clear()
+        progress(replace(at, loss=sum(means.values()), terms=means))
+
+    modules = torch.nn.ModuleList([network, *further])
+    network.train()
+    train(
+        stage,
+        len(training),
+        modules.parameters(),
+        loss_of,
+        schedule,
+        seed=seed,
+        progress=tell,
+        checkpoint=Checkpoint.of(stage, len(training), modules),
+    )
+    network.eval()
+
+
+def measure(network: LatentNetwork, training: TrainingSet) -> None:
+    """Take the mean and the overall spread of numbers; pixels need none."""
+    if not network.pixels:
+        rows = training.rows()
+        network.mean = torch.from_numpy(np.asarray(rows.mean(axis=0), dtype=np.float32))
+        network.scale = torch.tensor(max(float(np.sqrt(rows.var(axis=0).mean())), LEAST))
+
+
+def latents_of(network: LatentNetwork, training: TrainingSet) -> torch.Tensor:
+    """Latents ``float32[n, latent]`` of the training items."""
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(training), ROWS):
+            rows = np.arange(start, min(start + ROWS, len(training)))
+            found.append(network.latents(network.scaled(training.batch(rows))))
+    return torch.cat(found)
+
+
+def shape_of(training: TrainingSet) -> tuple[int, ...]:
+    """Shape of one item in a batch."""
+    return tuple(int(size) for size in np.shape(training.batch(np.zeros(1, dtype=np.int64)))[1:])

@@ -42,6 +42,7 @@ def test_errors_inside_an_answer() -> None:
         "outcomes": ["refused"],
         "watermark": 3,
         "errors": {"0": {"reason": "INVALID_ARGUMENT", "field": "items[0].key", "message": "wrong"}},
+        "witnesses": {},
     }
 
 

@@ -88,7 +88,7 @@ def test_the_installed_wheel_migrates_ingests_serves_and_searches(hashsvc: Path,
 
     rows = [{"key": f"k{i}", "code": f"{i:016x}"} for i in range(20)]
     (tmp_path / "codes.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    assert _run(hashsvc, tmp_path, "migrate", "--store", "store") == {"migrated": "store"}
+    assert _run(hashsvc, tmp_path, "migrate", "--store", "store")["migrated"] == "store"
     done = _run(hashsvc, tmp_path, "ingest", "codes", "codes.jsonl", "--bits", 64, "--store", "store")
     assert done["counts"]["stored"] == 20
     with _serving(hashsvc, tmp_path) as address:

@@ -77,7 +77,14 @@ def test_without_labels_float_neighbours_stand_in(material: Material, fitted: Fi
     bare = Material(material.title, material.kind, material.contents, material.queries)
     evaluation = evaluate(fitted.encoder, bare, pictures=False)
     own = evaluation.score("itq", 32)
-    assert {row.method for row in evaluation.ranked} == {"itq", "pca_sign", "lsh", "itq features"}
+    assert {row.method for row in evaluation.ranked} == {
+        "itq",
+        "pca_sign",
+        "lsh",
+        "pq",
+        "pq, raw index bits",
+        "itq features",
+    }
     assert evaluation.related_by == "float neighbours"
     assert own is not None
     assert own.precision is None

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hashsvc import ingest
+from hashsvc.app.running import Hands, run_now, share_out
 from hashsvc.domain.jobs import Job, Runner
-from hashsvc.errors import FailedPrecondition, InvalidArgument
 from hashsvc.ingest import Bench, IngestSpec, Preview
-from hashsvc.ingest.helpers import MEMORY, Decoder, Helpers
-from hashsvc.runners import inline, processes, ray
-from hashsvc.runners.lease import LEASE_S, Lease, name_worker
+from hashsvc.ingest.helpers import Decoder, Helpers
+from hashsvc.runners import inline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,39 +22,9 @@ if TYPE_CHECKING:
     from hashsvc.app.layout import Layout
     from hashsvc.app.store import Store
     from hashsvc.readers import Columns
+    from hashsvc.runners.lease import Lease
     from hashsvc.runners.progress import OnProgress
     from hashsvc.settings import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Hands:
-    """Who works on a job.
-
-    Args:
-        runner: who runs the units.
-        processes: how many processes or actors, each a worker of its own; 1 with the inline runner.
-        helpers: processes that decode for this one, so that a poisoned file kills a helper and not the job; only with
-            the inline runner.
-        memory: bytes a helper may take beyond its decoder.
-        ray_address: of the cluster, as ``ray.init`` takes it; "local" starts one on this machine for the job.
-
-    Raises:
-        InvalidArgument: the parts do not go together.
-    """
-
-    runner: Runner = Runner.INLINE
-    processes: int = 1
-    helpers: int = 0
-    memory: int = MEMORY
-    ray_address: str = "local"
-
-    def __post_init__(self) -> None:
-        if self.processes < 1 or self.helpers < 0:
-            raise InvalidArgument("a job needs at least one process, and no fewer than no helpers", field="processes")
-        if self.runner is Runner.INLINE and self.processes > 1:
-            raise InvalidArgument("the inline runner is one process: choose processes or ray", field="runner")
-        if self.runner is not Runner.INLINE and self.helpers:
-            raise InvalidArgument("helpers decode for the inline runner only: give processes instead", field="helpers")
 
 
 def ingest_sources(
@@ -105,33 +73,14 @@ def run(store: Store, job: Job, hands: Hands | None = None, progress: OnProgress
         HashsvcError: what stopped it; the job is then settled as failed, or as cancelled.
         KeyboardInterrupt: the job is then left as it is, and may be gone on with.
     """
-    name = name_worker()
-    if store.catalog.jobs.claim(name, LEASE_S, job=job.id) is None:
-        raise FailedPrecondition(f"job {job.id} is run by another worker, or final: see it with `hashsvc jobs show`")
-    stop = threading.Event()
-    try:
-        with Lease(store.catalog, job.id, name, stop=stop) as lease:
-            try:
-                done = _run(store, job, hands or Hands(), lease, progress)
-            except KeyboardInterrupt:
-                stop.set()  # the lease is given back: the same call goes on with the job at once
-                raise
-    except Exception as error:
-        store.catalog.jobs.fail(job.id, str(error) or type(error).__name__)
-        raise
-    counts = done.counts
-    result = {"read": counts.read, "stored": counts.stored, "unchanged": counts.unchanged, "dead": counts.dead}
-    return store.catalog.jobs.finish(job.id, result)
+    return run_now(store.catalog, job, lambda lease: asdict(_run(store, job, hands or Hands(), lease, progress).counts))
 
 
 def _run(store: Store, job: Job, hands: Hands, lease: Lease, progress: OnProgress | None) -> Job:
     if hands.runner is Runner.INLINE:
         return _run_inline(store, job, hands, lease, progress)
     opened = partial(open_bench, store.layout, store.settings, job.id)
-    if hands.runner is Runner.PROCESSES:
-        return processes.run(job, store.catalog, opened, lease, count=hands.processes, progress=progress)
-    with ray.connected(hands.ray_address):
-        return ray.run(job, store.catalog, opened, lease, count=hands.processes, progress=progress)
+    return share_out(job, store.catalog, opened, lease, hands=hands, progress=progress)
 
 
 def _run_inline(store: Store, job: Job, hands: Hands, lease: Lease, progress: OnProgress | None) -> Job:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from hashsvc.app.bulk import Hands
+from hashsvc.app.running import Hands, run_now, share_out
 from hashsvc.dedup.scratch import Scratch
 from hashsvc.dedup.sketches import look_of
 from hashsvc.dedup.spec import DedupSpec
@@ -19,8 +18,7 @@ from hashsvc.domain.metadata import check_field_name
 from hashsvc.errors import FailedPrecondition, InvalidArgument
 from hashsvc.index import warm
 from hashsvc.index.selfjoin import join, self_join
-from hashsvc.runners import inline, processes, ray
-from hashsvc.runners.lease import LEASE_S, Lease, name_worker
+from hashsvc.runners import inline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from hashsvc.dedup.select import Pairs
     from hashsvc.domain.collections import Collection
     from hashsvc.domain.dedup import Decision, Pair, Run
+    from hashsvc.runners.lease import Lease
     from hashsvc.runners.progress import OnProgress
     from hashsvc.settings import Settings
 
@@ -76,21 +75,7 @@ def run(store: Store, spec: DedupSpec, hands: Hands | None = None, progress: OnP
         HashsvcError: what stopped the job, which is then settled as failed.
     """
     job = plan(store, spec, resume=True)
-    name = name_worker()
-    if store.catalog.jobs.claim(name, LEASE_S, job=job.id) is None:
-        raise FailedPrecondition(f"job {job.id} is run by another worker: see it with `hashsvc jobs show {job.id}`")
-    stop = threading.Event()
-    try:
-        with Lease(store.catalog, job.id, name, stop=stop) as lease:
-            try:
-                result = work(store, store.job(job.id), lease, hands, progress)
-            except KeyboardInterrupt:
-                stop.set()  # the lease is given back: the same call goes on with the job at once
-                raise
-    except Exception as error:
-        store.catalog.jobs.fail(job.id, str(error) or type(error).__name__)
-        raise
-    store.catalog.jobs.finish(job.id, result)
+    run_now(store.catalog, job, lambda lease: work(store, store.job(job.id), lease, hands, progress))
     return store.catalog.dedup.run(job.id)
 
 
@@ -105,14 +90,11 @@ def work(
     hands = hands or Hands()
     if not job.units:
         job = store.catalog.jobs.plan(job, [LIST])
-    opened = partial(open_bench, store.layout, store.settings, job.id)
     if hands.runner is Runner.INLINE:
         inline.drive(job, store.catalog, lease, bench_of(store, job).run_units, progress)
-    elif hands.runner is Runner.PROCESSES:
-        processes.run(job, store.catalog, opened, lease, count=hands.processes, progress=progress)
     else:
-        with ray.connected(hands.ray_address):
-            ray.run(job, store.catalog, opened, lease, count=hands.processes, progress=progress)
+        opened = partial(open_bench, store.layout, store.settings, job.id)
+        share_out(job, store.catalog, opened, lease, hands=hands, progress=progress)
     if not lease.going():
         return {}
     decided = store.catalog.dedup.run(job.id)

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from hashsvc import ingest
+from hashsvc.app.running import run_now
 from hashsvc.catalog import UnitProgress
 from hashsvc.domain.encoders import check_name
 from hashsvc.domain.items import Item
@@ -21,13 +22,13 @@ from hashsvc.domain.jobs import Counts, DeadLetter, Job, JobKind, JobState, Unit
 from hashsvc.domain.kinds import ContentMode
 from hashsvc.errors import Aborted, AlreadyExists, FailedPrecondition, HashsvcError, InvalidArgument, NotFound
 from hashsvc.runners import inline
-from hashsvc.runners.lease import LEASE_S, Lease, name_worker
 
 if TYPE_CHECKING:
     from hashsvc.app.live import LiveIndexes
     from hashsvc.app.store import Store
     from hashsvc.domain.collections import Collection
     from hashsvc.domain.items import StoredItem
+    from hashsvc.runners.lease import Lease
     from hashsvc.runners.progress import OnProgress
 
 UNIT_CHANGES = 500
@@ -127,16 +128,7 @@ def _cut(watermark: int) -> list[dict[str, int]]:
 
 def run(store: Store, job: Job, progress: OnProgress | None = None) -> Job:
     """Run a planned job now, in this process; returns it as it ended, and raises what stopped it."""
-    name = name_worker()
-    if store.catalog.jobs.claim(name, LEASE_S, job=job.id) is None:
-        raise FailedPrecondition(f"job {job.id} is run by another worker, or final: see it with `hashsvc jobs show`")
-    try:
-        with Lease(store.catalog, job.id, name) as lease:
-            result = work(store, job, lease, progress)
-    except Exception as error:
-        store.catalog.jobs.fail(job.id, str(error) or type(error).__name__)
-        raise
-    return store.catalog.jobs.finish(job.id, result)
+    return run_now(store.catalog, job, lambda lease: work(store, job, lease, progress))
 
 
 class Copy:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hashsvc.app.running import Hands
     from hashsvc.catalog import Commit
     from hashsvc.domain.encoders import EncoderVersion
     from hashsvc.domain.indexes import IndexState
@@ -429,7 +430,7 @@ class Store:
         *,
         columns: Columns | None = None,
         limit: int | None = None,
-        hands: bulk.Hands | None = None,
+        hands: Hands | None = None,
         progress: OnUnit | None = None,
     ) -> Job:
         """Ingest sources into a collection as a job run now, by ``hands`` or this process; returns it when it is done.

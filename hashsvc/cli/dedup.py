@@ -113,7 +113,7 @@ def _second_look(verify: str) -> dict[str, Any]:
 def _here(store: str | None, spec: DedupSpec, processes: int, html: Path | None) -> Run:
     with local_store(store, role="worker") as held:
         from hashsvc.app import dedup
-        from hashsvc.app.bulk import Hands
+        from hashsvc.app.running import Hands
 
         hands = Hands(Runner.PROCESSES if processes > 1 else Runner.INLINE, processes)
         with progress(f"dedup of {spec.collection}") as advance:

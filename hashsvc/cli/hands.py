@@ -10,7 +10,7 @@ from hashsvc.domain.jobs import Runner
 from hashsvc.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from hashsvc.app.bulk import Hands
+    from hashsvc.app.running import Hands
 
 RunnerName = Annotated[
     Runner | None,
@@ -29,7 +29,7 @@ RayAddress = Annotated[
 
 def hands_of(runner: Runner | None, processes: int, helpers: int, ray_address: str | None) -> Hands:
     """Who works; InvalidArgument when the options do not go together."""
-    from hashsvc.app.bulk import Hands
+    from hashsvc.app.running import Hands
 
     if runner is None:
         runner = Runner.RAY if ray_address else Runner.PROCESSES if processes > 1 else Runner.INLINE

@@ -23,7 +23,7 @@ from hashsvc.errors import InvalidArgument
 
 if TYPE_CHECKING:
     from hashsvc.app import Store
-    from hashsvc.app.bulk import Hands
+    from hashsvc.app.running import Hands
     from hashsvc.domain.service import Service
     from hashsvc.ingest import IngestSpec, Preview
     from hashsvc.readers import Columns

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hashsvc.app import open_store
-from hashsvc.app.bulk import Hands, ingest_sources, preview, retry
+from hashsvc.app.bulk import ingest_sources, preview, retry
+from hashsvc.app.running import Hands
 from hashsvc.domain.jobs import Counts, JobState, Runner
 from hashsvc.domain.kinds import ContentMode, Kind
 from hashsvc.errors import FailedPrecondition

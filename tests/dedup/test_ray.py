@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hashsvc.app import dedup, open_store
-from hashsvc.app.bulk import Hands
+from hashsvc.app.running import Hands
 from hashsvc.domain.jobs import Runner
 from tests.dedup.conftest import planted
 from tests.dedup.test_runs import SPEC

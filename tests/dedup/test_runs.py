@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hashsvc.app import Store, dedup, open_store
-from hashsvc.app.bulk import Hands
+from hashsvc.app.running import Hands
 from hashsvc.codes import hamming
 from hashsvc.dedup.normal import form_of
 from hashsvc.dedup.shingles import ShingleSets, shingle

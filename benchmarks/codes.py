@@ -169,8 +169,9 @@ def thinned(truth: Truth, rows: NDArray[np.int64]) -> Truth:
 def codebook_scores(coded: Coded, items: Sequence[Decoded], run: Run) -> dict[str, float]:
     """P@100 of the float features that a codebook quantises, and of what it makes of them.
 
-    That is its exact table distance, and Hamming distance of its relabelled and of its raw numbers; with its perplexity
-    and the share of the features' variance that it loses.
+    That is its table distance, from code to code and from the query's features to a code (asymmetric, what a search
+    ranks by); and Hamming distance of its relabelled and of its raw numbers. With its perplexity and the share of the
+    features' variance that it loses.
     """
     book, truth = coded.codebook, replace(run.truth, neighbours=None)
     assert book is not None
@@ -179,6 +180,7 @@ def codebook_scores(coded: Coded, items: Sequence[Decoded], run: Run) -> dict[st
     orders = {
         "float_features_p_at_100": euclidean(coded.encoder.features(coded.queries), features),
         "table_p_at_100": coded.table,
+        "asymmetric_table_p_at_100": coded.asymmetric,
     }
     found = {name: (score_distances(order, truth).precision or 0.0) * run.answered for name, order in orders.items()}
     return found | {

@@ -179,25 +179,14 @@ class Store:
         if encoder is None:
             if bits is None:
                 raise InvalidArgument("name an encoder, or give bits for a collection of ready codes", field="encoder")
-            collection = Collection(
-                name, Kind.CODE, check_bits(bits), content=ContentMode.NONE, fields=dict(fields or {}), index=index
-            )
+            collection = Collection.ready(name, bits, fields=fields, index=index)
         else:
             version = self.catalog.encoders.get(encoder)
             if bits not in {None, version.spec.bits}:
                 raise InvalidArgument(
                     f"encoder {version.label} makes {version.spec.bits} bits, not {bits}", field="bits"
                 )
-            collection = Collection(
-                name,
-                version.spec.kind,
-                version.spec.bits,
-                encoder=version.label,
-                fingerprint=version.spec.fingerprint,
-                content=content,
-                fields=dict(fields or {}),
-                index=index,
-            )
+            collection = Collection.encoded(name, version, content=content, fields=fields, index=index)
         return self.catalog.collections.create(collection)
 
     def collection(self, name: str) -> Collection:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hashsvc.domain.collections import Collection
-from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
+from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind
 from hashsvc.errors import FailedPrecondition, NotFound
 
 if TYPE_CHECKING:
@@ -67,22 +67,13 @@ def proposed(door: Service, name: str, new: New) -> Collection:
 
 
 def _planned(door: Service, name: str, new: New, error: NotFound) -> Collection:
-    content, index = new.content or ContentMode.BYTES, new.index or IndexKind.AUTO
+    index = new.index or IndexKind.AUTO
     if new.encoder is not None:
-        version = door.encoder(new.encoder)
-        return Collection(
-            name,
-            version.spec.kind,
-            version.spec.bits,
-            encoder=version.label,
-            fingerprint=version.spec.fingerprint,
-            content=content,
-            fields=new.fields,
-            index=index,
-        )
+        content = new.content or ContentMode.BYTES
+        return Collection.encoded(name, door.encoder(new.encoder), content=content, fields=new.fields, index=index)
     if new.bits is None:
         raise NotFound(f"{error.message}; name --encoder to make it", field="collection") from error
-    return Collection(name, Kind.CODE, new.bits, content=content, fields=new.fields, index=index)
+    return Collection.ready(name, new.bits, fields=new.fields, index=index)
 
 
 def _differences(door: Service, held: Collection, new: New) -> Iterator[tuple[str, Any, Any]]:

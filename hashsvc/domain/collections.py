@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
+from hashsvc.codes import check_bits
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
+
+if TYPE_CHECKING:
+    from hashsvc.domain.encoders import EncoderVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +46,29 @@ class Collection:
     id: int = 0
     watermark: int = 0
     items: int = 0
+
+    @classmethod
+    def encoded(
+        cls,
+        name: str,
+        version: EncoderVersion,
+        *,
+        content: ContentMode = ContentMode.BYTES,
+        fields: Mapping[str, FieldType] | None = None,
+        index: IndexKind = IndexKind.AUTO,
+    ) -> Collection:
+        """A new collection under an encoder version."""
+        spec = version.spec
+        return cls(name, spec.kind, spec.bits, version.label, spec.fingerprint, content, dict(fields or {}), index)
+
+    @classmethod
+    def ready(
+        cls,
+        name: str,
+        bits: int,
+        *,
+        fields: Mapping[str, FieldType] | None = None,
+        index: IndexKind = IndexKind.AUTO,
+    ) -> Collection:
+        """A new collection of ready codes, which come without anything else to keep; raises InvalidArgument."""
+        return cls(name, Kind.CODE, check_bits(bits), content=ContentMode.NONE, fields=dict(fields or {}), index=index)

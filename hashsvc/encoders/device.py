@@ -20,6 +20,7 @@ import torch
 
 from hashsvc.domain.kinds import Kind
 from hashsvc.encoders.binarizers import Threshold
+from hashsvc.encoders.encoder import ROWS
 from hashsvc.encoders.fronts import Batch
 from hashsvc.encoders.fronts.text import Bag
 from hashsvc.encoders.networks import Network, Perceptron
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from hashsvc.encoders.contract import Decoded, Encoder
     from hashsvc.encoders.encoder import CodeEncoder
 
-CPU_ROWS = 32
 GPU_ROWS = 8_192
 IN_FLIGHT = 2
 POWERS = (128, 64, 32, 16, 8, 4, 2, 1)
@@ -49,7 +49,7 @@ class Placement:
 
     device: torch.device
     dtype: torch.dtype = torch.float32
-    rows: int = CPU_ROWS
+    rows: int = ROWS
 
     @classmethod
     def of(cls, name: str) -> Placement:

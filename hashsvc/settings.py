@@ -39,6 +39,8 @@ class Settings:
     Args:
         store: folder of an embedded store, or a PostgreSQL URL.
         folder: folder for encoders, blobs and snapshots when ``store`` is a database URL.
+        shared: fsspec URL that every machine of the store reaches, where they do not share ``folder``: blobs lie there,
+            encoder folders and snapshots are copied to it and from it. Always the same for a store.
         listen: HOST:PORT of the gRPC server.
         roots: folders that server-side jobs may read, separated by ":" in ``HASHSVC_ROOTS``; none by default.
         device: where codes are computed: cpu, or cuda:N.
@@ -51,6 +53,7 @@ class Settings:
 
     store: str = "hashsvc-store"
     folder: str = ""
+    shared: str = ""
     listen: str = "127.0.0.1:50051"
     roots: tuple[str, ...] = ()
     device: str = "cpu"
@@ -74,6 +77,7 @@ class Settings:
         return cls(
             store=source.get(f"{PREFIX}STORE") or defaults.store,
             folder=source.get(f"{PREFIX}FOLDER", defaults.folder),
+            shared=source.get(f"{PREFIX}SHARED", defaults.shared),
             listen=source.get(f"{PREFIX}LISTEN", defaults.listen),
             roots=tuple(root for root in source.get(f"{PREFIX}ROOTS", "").split(os.pathsep) if root),
             device=source.get(f"{PREFIX}DEVICE") or defaults.device,

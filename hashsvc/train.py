@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,12 +31,16 @@ def train(
     folder: Path,
     catalog: Catalog,
     progress: OnProgress | None = None,
+    complete: Callable[[str], None] | None = None,
 ) -> EncoderVersion:
     """Train an encoder and register it as the next version of ``name``.
 
     The folder is complete and durable before the version is registered; training the same thing again gives the same
     fingerprint and so the version that is there already. A training that was stopped goes on where its last checkpoint
     stands when the same is asked again; models without checkpoints start over.
+
+    ``complete`` is told the fingerprint before the version is registered, so that whoever finds the version finds its
+    folder.
 
     Raises:
         InvalidArgument: see :func:`hashsvc.encoders.fit`.
@@ -61,6 +65,8 @@ def train(
     if not target.exists():
         save(fitted.encoder, target)
     shutil.rmtree(unfinished, ignore_errors=True)
+    if complete is not None:
+        complete(spec.fingerprint)
     report = {**fitted.report, "loss_nats": losses} if losses else fitted.report
     version = EncoderVersion(name, 0, spec, fitted.encoder.model, spec.fingerprint, datetime.now(UTC), report=report)
     return catalog.encoders.register(version)

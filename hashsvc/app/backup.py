@@ -64,7 +64,7 @@ def backup(store: Store, folder: Path) -> Backup:
     with store.blobs.pinned():
         catalog = store.catalog.dump(folder / "catalog")
         blobs = _copy_blobs(blobs_of(folder / "catalog"), store.blobs, Blobs(str(folder / "blobs")))
-    hashes = {name: _copy_folder(store.layout.encoders / name, folder / "encoders" / name) for name in encoders}
+    hashes = {name: _copy_folder(store.folders.path(name), folder / "encoders" / name) for name in encoders}
     body = {"format": FORMAT, "catalog": catalog, "encoders": hashes}
     text = json.dumps({"sha256": _sha256(body), "body": body}, sort_keys=True)
     write_durably(folder / MANIFEST, text.encode())
@@ -80,7 +80,7 @@ def _check_encoders(store: Store) -> list[str]:
         from hashsvc.encoders import load  # torch takes seconds to import
 
         for name in names:
-            load(store.layout.encoders / name)
+            load(store.folders.path(name))
     return names
 
 
@@ -122,12 +122,13 @@ def restore(folder: Path, location: str, settings: Settings) -> Backup:
         Corrupt: the backup is damaged.
     """
     body = check_backup(folder)
-    layout = Layout.of(location, settings.folder)
+    layout = Layout.of(location, settings.folder, settings.shared)
     with _opened(location, layout, settings) as store:
         check_empty(store.catalog.database)
         shutil.rmtree(layout.snapshots, ignore_errors=True)  # of whatever lived here: indexes are made from the catalog
         for name in body["encoders"]:
             _place_encoder(folder / "encoders" / name, layout.encoders / name)
+            store.folders.share(name)
         with store.blobs.pinned():
             blobs = _copy_blobs(blobs_of(folder / "catalog"), Blobs(str(folder / "blobs")), store.blobs)
             store.catalog.load(folder / "catalog", body["catalog"])

@@ -98,7 +98,7 @@ def _decoding(store: Store, bench: Bench, hands: Hands) -> Iterator[Helpers | No
     if not hands.helpers or bench.encoder is None:
         yield None
         return
-    folder = store.layout.encoders / bench.collection.fingerprint
+    folder = store.folders.path(bench.collection.fingerprint)
     with Helpers(partial(_open_decoder, folder), hands.helpers, memory=hands.memory) as helpers:
         yield helpers
 

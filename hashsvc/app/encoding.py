@@ -1,11 +1,13 @@
-"""Encoders as loaded: each encoder version is read and verified once a process."""
+"""Encoders: their folders on this machine, and as loaded, read and verified once a process."""
 
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from hashsvc.errors import FailedPrecondition, InvalidContent
+from hashsvc.content import Depot
+from hashsvc.errors import FailedPrecondition, InvalidContent, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,17 +20,54 @@ if TYPE_CHECKING:
     from hashsvc.settings import Limits
 
 
-class LoadedEncoders:
-    """Encoders of one folder by fingerprint.
+class EncoderFolders:
+    """One folder for each fingerprint on this machine; what other machines trained is fetched when first asked for.
 
     Args:
-        folder: holds one encoder folder for each fingerprint.
+        folder: holds them.
+        shared: fsspec URL of the depot through which machines share them; "" for none.
+    """
+
+    def __init__(self, folder: Path, shared: str = "") -> None:
+        self.folder = folder
+        self._depot = Depot(shared) if shared else None
+
+    def path(self, fingerprint: str) -> Path:
+        """The folder of an encoder; whoever loads it compares it with its fingerprint.
+
+        Raises:
+            FailedPrecondition: it is neither here nor shared.
+            Corrupt: what was fetched is not what was sent.
+            Unavailable: the depot does not answer.
+        """
+        folder = self.folder / fingerprint
+        if not folder.is_dir() and self._depot is not None:
+            with suppress(NotFound):
+                self._depot.fetch(fingerprint, folder)
+        if not folder.is_dir():
+            raise FailedPrecondition(
+                f"encoder folder {folder} is missing: copy it there from the machine that trained it",
+                reason="ENCODER_MISSING",
+            )
+        return folder
+
+    def share(self, fingerprint: str) -> None:
+        """Let other machines fetch a folder that is complete; raises Unavailable."""
+        if self._depot is not None:
+            self._depot.send(fingerprint, self.folder / fingerprint)
+
+
+class LoadedEncoders:
+    """Encoders by fingerprint.
+
+    Args:
+        folders: where they are read from.
         limits: what one item's content may have.
         device: where codes are computed, "cpu" or "cuda:N".
     """
 
-    def __init__(self, folder: Path, limits: Limits, device: str = "cpu") -> None:
-        self._folder = folder
+    def __init__(self, folders: EncoderFolders, limits: Limits, device: str = "cpu") -> None:
+        self.folders = folders
         self._limits = limits
         self._device = device
         self._lock = threading.Lock()
@@ -39,6 +78,7 @@ class LoadedEncoders:
 
         Raises:
             FailedPrecondition: its folder is missing from this store.
+            Unavailable: its folder is on another machine, and what they share does not answer.
             Corrupt: the folder does not match its fingerprint or its golden codes.
             InvalidArgument: there is no such device here.
         """
@@ -52,13 +92,7 @@ class LoadedEncoders:
     def _load(self, fingerprint: str) -> Encoder:
         from hashsvc.encoders import load, placed  # torch takes seconds to import: only those who encode pay for it
 
-        folder = self._folder / fingerprint
-        if not folder.is_dir():
-            raise FailedPrecondition(
-                f"encoder folder {folder} is missing: copy it there from the machine that trained it",
-                reason="ENCODER_MISSING",
-            )
-        encoder = placed(load(folder), self._device)
+        encoder = placed(load(self.folders.path(fingerprint)), self._device)
         most = self._limits.content_bytes(encoder.spec.kind)
         return encoder if most is None else Bounded(encoder, most)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from dataclasses import replace
 from functools import partial
@@ -13,20 +14,24 @@ import numpy as np
 from hashsvc.app.history import agrees
 from hashsvc.app.rows import RowCache
 from hashsvc.domain.indexes import IndexState
-from hashsvc.errors import Corrupt, NotFound
+from hashsvc.errors import Corrupt, NotFound, Unavailable
 from hashsvc.failpoints import reach
-from hashsvc.index import Audit, LiveIndex, publish, set_aside
+from hashsvc.index import Audit, LiveIndex, newest_snapshot, publish, set_aside
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from hashsvc.catalog import Catalog, Changes, Commit
+    from hashsvc.content import Depot
     from hashsvc.domain.collections import Collection
     from hashsvc.domain.shards import Shard
     from hashsvc.index import View
 
+log = logging.getLogger(__name__)
+
 LOG_ROWS = 50_000
+KEPT = 2
 SNAPSHOT_CHANGES = 10_000
 AUDITED = 0.01  # share of the searches of approximate kinds that are answered exactly too
 WITNESSES = 256
@@ -38,6 +43,7 @@ class Follower:
     Writers hold ``_lock``; readers take views and never wait.
 
     Args:
+        depot: where snapshots are sent for other machines, and fetched from those; None for none.
         damaged: told of each snapshot that failed its checksums and was set aside.
         cached_rows: how many rows are kept for answers.
         shard: the part of the collection that is followed; None for all of it.
@@ -51,6 +57,7 @@ class Follower:
         catalog: Catalog,
         folder: Path,
         *,
+        depot: Depot | None = None,
         damaged: Callable[[Corrupt], None],
         cached_rows: int,
         shard: Shard | None = None,
@@ -61,6 +68,7 @@ class Follower:
         self._fence = fence
         self._catalog = catalog
         self._folder = folder
+        self._depot = depot
         self._lock = threading.Lock()
         self._publishing = threading.Lock()
         # A folder of snapshots may be copied to the wrong place: each says whose it is.
@@ -73,9 +81,37 @@ class Follower:
         }
         self.rows = RowCache(partial(catalog.items.by_ids, collection), cached_rows)
         self._audit = Audit(AUDITED)
+        self._fetch()
         self._live = self._start(damaged)
         self._published = self._live.view().watermark
         self.catch_up()
+
+    def _fetch(self) -> None:
+        """Bring in the newest snapshot of another machine, if it is newer than those here."""
+        if self._depot is None:
+            return
+        try:
+            newest = max(self._depot.names(), default="")
+            if newest > self._newest_here():
+                self._depot.fetch(newest, self._folder / newest)
+        except (NotFound, Corrupt, Unavailable) as error:
+            log.warning("no snapshot was fetched, the index is made from SQL: %s", error.message)
+
+    def _newest_here(self) -> str:
+        try:
+            return newest_snapshot(self._folder).name
+        except NotFound:
+            return ""
+
+    def _send(self, snapshot: Path) -> None:
+        """Let other machines have a snapshot; the one before it stays for those who fetch it now."""
+        if self._depot is None:
+            return
+        try:
+            self._depot.send(snapshot.name, snapshot)
+            self._depot.keep(self._depot.names()[-KEPT:])
+        except Unavailable as error:
+            log.warning("snapshot %s was not sent, the next one will be: %s", snapshot.name, error.message)
 
     def _start(self, damaged: Callable[[Corrupt], None]) -> LiveIndex:
         """From the newest snapshot that passes its checksums, else from nothing: SQL is the truth."""
@@ -170,7 +206,7 @@ class Follower:
             if not self._fence or view.watermark - self._published < least:
                 return False
             self._catalog.owners.check(self._fence)
-            publish(view, self._folder, self._about)
+            self._send(publish(view, self._folder, self._about))
             self._published = view.watermark
             return True
 

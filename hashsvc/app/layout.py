@@ -18,14 +18,16 @@ class Layout:
         database: SQLAlchemy URL of the catalog.
         folder: holds encoders, blobs and snapshots; an embedded store keeps its SQLite file there too.
         embedded: the catalog is a SQLite file inside ``folder``.
+        shared: fsspec URL that all machines of the store reach; "" where they share ``folder``, or there is but one.
     """
 
     database: str
     folder: Path
     embedded: bool
+    shared: str = ""
 
     @classmethod
-    def of(cls, location: str, folder: str = "") -> Layout:
+    def of(cls, location: str, folder: str = "", shared: str = "") -> Layout:
         """The layout of a store at a folder, or at a PostgreSQL URL with its files under ``folder``.
 
         Raises:
@@ -35,7 +37,7 @@ class Layout:
             root = Path(location).expanduser().resolve()
             if root.exists() and not root.is_dir():
                 raise InvalidArgument(f"{location!r} is a file: a store is a folder", field="store")
-            return cls(f"sqlite:///{root / 'catalog.sqlite3'}", root, embedded=True)
+            return cls(f"sqlite:///{root / 'catalog.sqlite3'}", root, embedded=True, shared=shared.rstrip("/"))
         if not location.startswith(DATABASES[:2]):
             scheme = location.partition("://")[0]
             raise InvalidArgument(
@@ -47,7 +49,7 @@ class Layout:
                 field="folder",
             )
         database = location.replace("postgresql://", "postgresql+psycopg://", 1)
-        return cls(database, Path(folder).expanduser().resolve(), embedded=False)
+        return cls(database, Path(folder).expanduser().resolve(), embedded=False, shared=shared.rstrip("/"))
 
     @property
     def catalog(self) -> Path:
@@ -60,11 +62,15 @@ class Layout:
         return self.folder / "encoders"
 
     @property
-    def blobs(self) -> Path:
-        """Items' bytes, named by content hash."""
-        return self.folder / "blobs"
+    def blobs(self) -> str:
+        """Items' bytes, named by content hash: a folder or an fsspec URL."""
+        return f"{self.shared or self.folder}/blobs"
 
     @property
     def snapshots(self) -> Path:
         """Published index snapshots, one folder a collection."""
         return self.folder / "snapshots"
+
+    def depot(self, part: str) -> str:
+        """Where machines send and fetch "encoders" or "snapshots": an fsspec URL, "" where they need not."""
+        return f"{self.shared}/{part}" if self.shared else ""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hashsvc.app.following import SNAPSHOT_CHANGES, Follower
+from hashsvc.content import Depot, discard
 from hashsvc.search import Searcher
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class LiveIndexes:
 
     Args:
         snapshots: the folder under which each collection has its own.
+        shared: fsspec URL under which each collection has a depot of snapshots for other machines; "" for none.
         cached_rows: how many rows of each collection are kept for answers.
         eager: each search first looks for what other processes committed.
         shard: the part of each collection that is searched here; None for all of it.
@@ -46,6 +48,7 @@ class LiveIndexes:
         loaded: LoadedEncoders,
         snapshots: Path,
         *,
+        shared: str = "",
         cached_rows: int,
         eager: bool,
         shard: Shard | None = None,
@@ -55,6 +58,7 @@ class LiveIndexes:
         self._blobs = blobs
         self._loaded = loaded
         self._snapshots = snapshots
+        self._shared = shared
         self._cached_rows = cached_rows
         self._eager = eager
         self._shard = shard
@@ -77,6 +81,7 @@ class LiveIndexes:
                     collection,
                     self._catalog,
                     self._folder(collection),
+                    depot=self._depot(collection),
                     damaged=_set_aside,
                     cached_rows=self._cached_rows,
                     shard=self._shard,
@@ -153,10 +158,27 @@ class LiveIndexes:
         """Make an index anew from SQL, and one snapshot of it in place of all others."""
         self.forget(collection)
         shutil.rmtree(self._folder(collection), ignore_errors=True)
+        if (depot := self._depot(collection)) is not None:
+            depot.keep([])
         self.follower(collection).publish(least=0)
 
+    def clear(self, collections: Sequence[Collection]) -> None:
+        """Delete the snapshots of every collection but these, and those of shards, which are made again."""
+        kept = {str(collection.id) for collection in collections}
+        for folder in self._snapshots.glob("*"):
+            if folder.name not in kept:
+                shutil.rmtree(folder)
+        if self._shared:
+            discard(self._shared, kept)
+
+    def _name(self, collection: Collection) -> str:
+        return f"{collection.id}.{self._shard.label}" if self._shard else str(collection.id)
+
     def _folder(self, collection: Collection) -> Path:
-        return self._snapshots / (f"{collection.id}.{self._shard.label}" if self._shard else str(collection.id))
+        return self._snapshots / self._name(collection)
+
+    def _depot(self, collection: Collection) -> Depot | None:
+        return Depot(f"{self._shared}/{self._name(collection)}") if self._shared else None
 
     def _current(self, collection: Collection) -> Follower:
         follower = self.follower(collection)

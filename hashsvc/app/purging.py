@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,10 +21,7 @@ def purge(store: Store) -> int:
     collections = store.collections()
     for collection in collections:
         store.rebuild(collection.name)
-    kept = {str(collection.id) for collection in collections}
-    for folder in store.layout.snapshots.glob("*"):
-        if folder.name not in kept:
-            shutil.rmtree(folder)
+    store.clear_snapshots(collections)
     swept = store.blobs.sweep(store.catalog.items.content_hashes())
     store.catalog.purge()
     return swept

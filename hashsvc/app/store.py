@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from hashsvc import ingest
 from hashsvc.app import bulk, reencoding, work
 from hashsvc.app.dedup import DedupVerbs
-from hashsvc.app.encoding import LoadedEncoders
+from hashsvc.app.encoding import EncoderFolders, LoadedEncoders
 from hashsvc.app.following import SNAPSHOT_CHANGES
 from hashsvc.app.items import Items
 from hashsvc.app.layout import Layout
@@ -83,7 +83,7 @@ def open_store(
         Unavailable: the database does not answer.
     """
     settings = settings or Settings(store=location)
-    layout = Layout.of(location, settings.folder)
+    layout = Layout.of(location, settings.folder, settings.shared)
     layout.folder.mkdir(parents=True, exist_ok=True)
     if layout.embedded and not is_made(layout.database):
         migrate(layout.database)
@@ -117,13 +117,15 @@ class Store:
             except BaseException:
                 self.catalog.close()
                 raise
-        self.blobs = Blobs(str(layout.blobs))
-        self.loaded = LoadedEncoders(layout.encoders, settings.limits, settings.device)
+        self.blobs = Blobs(layout.blobs)
+        self.folders = EncoderFolders(layout.encoders, layout.depot("encoders"))
+        self.loaded = LoadedEncoders(self.folders, settings.limits, settings.device)
         self._live = LiveIndexes(
             self.catalog,
             self.blobs,
             self.loaded,
             layout.snapshots,
+            shared=layout.depot("snapshots"),
             cached_rows=settings.cached_rows,
             eager=eager,
             shard=shard,
@@ -484,6 +486,11 @@ class Store:
         """Make the live index of a collection anew from SQL, and one snapshot of it in place of all others."""
         self._check_owner()
         self._live.rebuild(self.collection(name))
+
+    def clear_snapshots(self, kept: Sequence[Collection]) -> None:
+        """Delete every snapshot but those of whole collections that are kept; what is needed is made again."""
+        self._check_owner()
+        self._live.clear(kept)
 
     def warm(self) -> None:
         """Load every live index and the encoder of every collection, so that no request has to."""

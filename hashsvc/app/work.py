@@ -174,8 +174,9 @@ def train_encoder(store: Store, spec: TrainSpec, progress: OnProgress | None = N
         bits=spec.bits,
         model=spec.model,
         seed=spec.seed,
-        folder=store.layout.encoders,
+        folder=store.folders.folder,
         catalog=store.catalog,
+        complete=store.folders.share,
         progress=progress,
     )
 

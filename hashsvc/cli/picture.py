@@ -214,7 +214,7 @@ def looking(
         from hashsvc.encoders import load
         from hashsvc.encoders.generation.looking import decoder_of
 
-        encoder, _ = decoder_of(load(held.layout.encoders / version.spec.fingerprint))
+        encoder, _ = decoder_of(load(held.folders.path(version.spec.fingerprint)))
         found = _drawn(sources, version.spec.kind, count, content, seed) if sources else []
         groups = [_group(item, by) for item in found]
         yield Looked(encoder, [encoder.decode(item.content or b"") for item in found], groups)

@@ -42,7 +42,7 @@ Run = Callable[..., Ran]
 @pytest.fixture
 def hashsvc(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     """Runs a command line in this process, in a folder of its own, with no setting from outside."""
-    for name in ("HASHSVC_STORE", "HASHSVC_FOLDER", "HASHSVC_LISTEN", "HASHSVC_LOG_LEVEL"):
+    for name in ("HASHSVC_STORE", "HASHSVC_FOLDER", "HASHSVC_SHARED", "HASHSVC_LISTEN", "HASHSVC_LOG_LEVEL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from io import BufferedReader, RawIOBase
 from typing import IO, Any, cast
 
 import fsspec
+from fsspec.spec import AbstractBufferedFile
 
 from hashsvc.errors import InvalidArgument, NotFound, Unavailable
 
@@ -39,7 +41,10 @@ class File:
 
     def open(self) -> IO[bytes]:
         """The bytes, from the start, seekable."""
-        return cast("IO[bytes]", self.fs.open(self.path, "rb"))
+        handle = self.fs.open(self.path, "rb")
+        if isinstance(handle, AbstractBufferedFile):  # of object stores and servers: it knows no readline(size)
+            handle = BufferedReader(cast("RawIOBase", handle))
+        return cast("IO[bytes]", handle)
 
 
 @lru_cache(maxsize=64)

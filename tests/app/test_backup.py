@@ -202,7 +202,7 @@ def test_a_store_that_lost_an_encoder_or_a_blob_is_not_backed_up(saved: tuple[Pa
     with open_store(str(tmp_path / "store")) as store:
         [encoder] = store.layout.encoders.iterdir()
         encoder.rename(tmp_path / "elsewhere")
-        with pytest.raises(FailedPrecondition, match="encoder folder .* is missing"):
+        with pytest.raises(FailedPrecondition, match=r"encoder folder .* is missing"):
             backup(store, tmp_path / "first")
         (tmp_path / "elsewhere").rename(encoder)
         _flip(encoder / "model.safetensors", -1)

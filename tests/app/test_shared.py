@@ -14,7 +14,7 @@ from hashsvc.app.store import Role
 from hashsvc.domain.items import Item
 from hashsvc.domain.kinds import Kind
 from hashsvc.domain.queries import ContentQuery, KeyQuery, Query
-from hashsvc.errors import Corrupt
+from hashsvc.errors import Corrupt, Unavailable
 from hashsvc.settings import Settings
 
 pytestmark = pytest.mark.postgresql
@@ -118,9 +118,11 @@ def test_what_is_shared_does_not_answer(machines: Machines, caplog: pytest.LogCa
     assert "was not sent" in caplog.text
 
 
-def test_blobs_of_a_memory_file_system(postgresql_url: str, tmp_path: Path) -> None:
+def test_purging_says_what_it_cannot_know_without_locks(postgresql_url: str, tmp_path: Path) -> None:
     settings = Settings(store=postgresql_url, folder=str(tmp_path), shared=f"memory://{tmp_path.name}")
     with open_store(postgresql_url, settings=settings) as store:
-        assert store.layout.blobs == f"memory://{tmp_path.name}/blobs"
-        store.blobs.put(b"bytes")
-    assert len(fsspec.filesystem("memory").find(f"/{tmp_path.name}/blobs")) >= 1
+        name = store.blobs.put(b"a writer may be about to refer to this")
+        assert fsspec.filesystem("memory").exists(f"/{tmp_path.name}/blobs/{name[:2]}/{name}")
+        with pytest.raises(Unavailable, match=r"1 blobs .* purge again"):
+            purge(store)
+        assert store.blobs.get(name)

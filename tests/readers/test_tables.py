@@ -8,10 +8,13 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.local import LocalFileSystem
+from fsspec.spec import AbstractBufferedFile
 
 from hashsvc.domain.items import Item
 from hashsvc.domain.jobs import DeadLetter
@@ -58,11 +61,40 @@ def everything(source: Source, rows: int = 10) -> list[Item | DeadLetter]:
     return [row for spec in source.units(rows) for row in source.read(spec)]
 
 
+class RangedFile(AbstractBufferedFile):  # type: ignore[misc]
+    """Reads ranges, as the files of object stores do."""
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        return Path(self.path).read_bytes()[start:end]
+
+
+class RangedFileSystem(LocalFileSystem):  # type: ignore[misc]
+    """The local disk through the file class that fsspec's object stores and servers share."""
+
+    protocol = "ranged"
+
+    def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **others: object) -> RangedFile:
+        return RangedFile(self, path, mode, block_size or 1 << 12, size=Path(path).stat().st_size)
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        return str(super()._strip_protocol(path.removeprefix("ranged://")))
+
+
+fsspec.register_implementation("ranged", RangedFileSystem)
+
+
+@pytest.fixture(params=["", "ranged://"], ids=["local", "ranged"])
+def protocol(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(params=FORMATS, ids=[name for name, _ in FORMATS])
-def table(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Source]:
+def table(request: pytest.FixtureRequest, tmp_path: Path, protocol: str) -> Iterator[Source]:
     name, write = request.param
     write(tmp_path / name)
-    source = open_source(str(tmp_path / name), kind=Kind.TEXT, columns=Columns(types={"label": FieldType.INTEGER}))
+    location = f"{protocol}{tmp_path / name}"
+    source = open_source(location, kind=Kind.TEXT, columns=Columns(types={"label": FieldType.INTEGER}))
     source.check()
     yield source
     source.close()

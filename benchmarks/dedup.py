@@ -166,17 +166,20 @@ def posts() -> dict[str, Any]:
         run = decided(store)
         decisions = {one.key: one for one in every_decision(store.dedup, run.job)}
     equal, normal = groups(bodies, content_hash), groups(bodies, form)
-    late = [key for group in equal for key in group[1:] if key not in decisions]
-    late += [key for group in equal for key in group if key in decisions and decisions[key].stage != "exact"]
+    # Of equal bodies the exact stage leaves one, which stands for them from then on, and may go itself as a near-copy.
+    left_exact = [[key for key in group if key not in decisions or decisions[key].stage != "exact"] for group in equal]
     left = [key for group in normal if sum(key not in decisions for key in group) > 1 for key in group]
+    unverified = [one.key for one in decisions.values() if one.score is None or one.score < run.threshold]
     return {
         "posts": {
             "bodies": len(bodies),
             "refused": len(bodies) - count,
             "equal_groups": len(equal),
             "normal_groups": len(normal),
-            "equal_not_exact": len(late),
+            "equal_left_by_exact": sum(len(group) - 1 for group in left_exact),
+            "equal_gone_later": sum(key in decisions for group in left_exact for key in group),
             "normal_left": len(left),
+            "unverified": len(unverified),
             "dropped": run.dropped,
             "radius": run.radius,
         }

@@ -7,10 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hashsvc.app.running import Hands, run_now, share_out
+from hashsvc.dedup.bench import Bench
 from hashsvc.dedup.scratch import Scratch
 from hashsvc.dedup.sketches import look_of
 from hashsvc.dedup.spec import DedupSpec
-from hashsvc.dedup.unit import LIST, Bench
+from hashsvc.dedup.unit import LIST
 from hashsvc.domain.dedup import Applied, RunState
 from hashsvc.domain.items import check_key
 from hashsvc.domain.jobs import Job, JobKind, JobState, Runner
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
     from hashsvc.settings import Settings
 
 THREADS = 2
+LOOK = (
+    "Look at it with `hashsvc dedup report {0} FILE`; then accept it with `hashsvc dedup apply {0} --accept`, or run "
+    "again with other limits"
+)
 MANY = 10_000
 PAIRS = 100
 NEAR = 0.1
@@ -46,10 +51,13 @@ def plan(store: Store, spec: DedupSpec, *, request_id: str = "", resume: bool = 
 
     Raises:
         NotFound: the collection or the reference.
+        InvalidArgument: the radius is beyond the bits of a code.
         FailedPrecondition: the collection keeps nothing to verify pairs by.
     """
     collection = store.collection(spec.collection)
     look_of(collection, spec.verify)
+    if spec.radius is not None and spec.radius > collection.bits:
+        raise InvalidArgument(f"radius must be 0 to {collection.bits}, not {spec.radius}", field="radius")
     if spec.reference:
         store.collection(spec.reference)
     if resume and (held := _unfinished(store, spec)) is not None:
@@ -101,7 +109,9 @@ def work(
     scratch(store.layout, job.id).remove()
     if decided.state is RunState.STOPPED:
         raise FailedPrecondition(
-            f"stopped before anything was applied: {decided.reason}", reason="LIMIT_EXCEEDED", field="limits"
+            f"run {job.id} stopped before anything was applied: {decided.reason}. {LOOK.format(job.id)}",
+            reason="LIMIT_EXCEEDED",
+            field="limits",
         )
     return {
         "run": decided.job,
@@ -202,15 +212,23 @@ class DedupVerbs:
         threshold = self._ledger.run(job).threshold
         if limit < 1:
             raise InvalidArgument(f"limit must be positive, not {limit}", field="limit")
-        low = threshold - NEAR if low is None else low
-        high = threshold + NEAR if high is None else high
-        return self._ledger.pairs(job, low=low, high=high, limit=limit)
+        if low is None and high is None:
+            low, high = threshold - NEAR, threshold + NEAR
+        low, high = 0.0 if low is None else low, 1.0 if high is None else high
+        if not low <= high:
+            raise InvalidArgument(f"no score lies in {low:g} to {high:g}: the least comes first", field="low")
+        return self._ledger.pairs(job, low=low, high=high, threshold=threshold, limit=limit)
 
     def mark(self, collection: str, one: str, other: str, *, remove: bool = False) -> bool:
         """See :meth:`DedupService.mark`."""
         held = self._store.collection(collection)
         keys = (check_key(one, "one"), check_key(other, "other"))
-        return self._ledger.unmark(held, *keys) if remove else self._ledger.mark(held, *keys)
+        if remove:
+            return self._ledger.unmark(held, *keys)
+        for key in keys:
+            if not self._ledger.mentions(held, key):
+                self._store.catalog.items.get(held, [key])  # NotFound: a slip of the pen would be remembered in vain
+        return self._ledger.mark(held, *keys)
 
     def apply(self, job: int, *, tag: str = "", accept: bool = False) -> Applied:
         """See :meth:`DedupService.apply`."""

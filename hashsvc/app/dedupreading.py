@@ -9,10 +9,10 @@ import numpy as np
 from hashsvc.codes import hamming
 from hashsvc.dedup.advice import advised, labelled, sample, sketched
 from hashsvc.dedup.edits import Strength
+from hashsvc.dedup.listing import paged
 from hashsvc.dedup.measures import agreement, from_pairs
 from hashsvc.dedup.sketches import THRESHOLDS, Look, look_of
-from hashsvc.dedup.unit import paged
-from hashsvc.domain.dedup import Decision, Pair, Stage, Verify
+from hashsvc.domain.dedup import Decision, Pair, RunState, Stage, Verify
 from hashsvc.domain.dedupreport import DedupReport, ShownPair
 from hashsvc.domain.kinds import ContentMode
 from hashsvc.errors import FailedPrecondition, HashsvcError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from hashsvc.app.store import Store
     from hashsvc.domain.collections import Collection
-    from hashsvc.domain.dedup import Advised, Agreement
+    from hashsvc.domain.dedup import Advised, Agreement, Run
     from hashsvc.domain.dedupservice import DedupService
 
 SHOWN = 24
@@ -37,11 +37,28 @@ def every_decision(verbs: DedupService, job: int) -> Iterator[Decision]:
         page = verbs.decisions(job, after=page[-1].id, limit=PAGE)
 
 
+def decided(verbs: DedupService, job: int) -> Run:
+    """A run with its decisions; NotFound, or FailedPrecondition where it was dry and wrote none."""
+    run = verbs.run(job)
+    if run.state is RunState.DRY:
+        raise FailedPrecondition(
+            f"run {job} was dry and wrote no decisions: run again without --dry-run, which deletes nothing either",
+            reason="RUN_STATE",
+            field="job",
+        )
+    return run
+
+
 def evaluated(
     verbs: DedupService, job: int, *, pairs: Sequence[tuple[str, str]] = (), clusters: Mapping[str, str] | None = None
 ) -> Agreement:
-    """How the clusters of a run agree with labelled pairs, or with labelled clusters."""
-    run = verbs.run(job)
+    """How the clusters of a run agree with labelled pairs, or with labelled clusters.
+
+    Raises:
+        NotFound: no such run.
+        FailedPrecondition: it was dry.
+    """
+    run = decided(verbs, job)
     found: dict[str, str] = {}
     for one in every_decision(verbs, job):
         found[one.key] = found[one.witness] = one.witness
@@ -110,10 +127,7 @@ def reported(store: Store, job: int, shown: int = SHOWN) -> DedupReport:
     step = max(1, len(near) // shown)
     hashes = {key: held for one in near for key, held in ((one.key, one.content_hash), (one.witness, one.witness_hash))}
     sample = [Pair(one.key, one.witness, one.distance, one.score, True) for one in near[::step][:shown]]
-    border = sorted(
-        store.dedup.pairs(job, limit=50 * shown), key=lambda pair: abs((pair.score or 0.0) - run.threshold)
-    )[:shown]
-    border.sort(key=lambda pair: -(pair.score or 0.0))
+    border = store.dedup.pairs(job, limit=shown)
     missing = {key for pair in border for key in (pair.left, pair.right)} - hashes.keys()
     hashes |= {key: item.content_hash for key, item in store.catalog.items.held(collection, missing).items()}
     kept = collection.content is ContentMode.BYTES

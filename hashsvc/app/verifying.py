@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hashsvc.app.history import missing
 from hashsvc.codes import hamming
 from hashsvc.domain.items import content_hash
 from hashsvc.domain.kinds import ContentMode, Kind
@@ -184,12 +185,10 @@ def _index(store: Store, collection: Collection, count: _Count) -> View:
 def _check_indexed(collection: Collection, page: list[StoredItem], index: View, count: _Count) -> None:
     """Every item that was there when the index was read is in it, under its code."""
     items = [item for item in page if item.sequence <= index.watermark and len(item.code) * 8 == collection.bits]
-    if not items:
-        return
-    codes = np.frombuffer(b"".join(item.code for item in items), np.uint8).reshape(len(items), -1)
-    found = index.within(codes, 0, np.array([item.id for item in items], np.int64))
-    for item, (ids, _) in zip(items, found, strict=True):
-        if item.id not in ids:
+    codes = np.frombuffer(b"".join(item.code for item in items), np.uint8).reshape(-1, collection.bits // 8)
+    lost = missing(index, np.array([item.id for item in items], np.int64), codes)
+    for item in items:
+        if item.id in lost:
             count.found(_where(collection, item), "the index does not hold it under its code")
 
 

@@ -7,7 +7,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from hashsvc.catalog import units
 from hashsvc.catalog.collections import held as held_collection
@@ -100,14 +100,19 @@ class Dedup:
             query = select(dedup_decisions).where(dedup_decisions.c.key == key, dedup_decisions.c.job.in_(mine))
             return [decision(row) for row in connection.execute(query.order_by(dedup_decisions.c.job.desc()))]
 
-    def dropped_for(self, job: int, witness: str, limit: int = ROWS) -> list[Decision]:
-        """At most ``limit`` of the items that were dropped for a kept one, in order of id."""
+    def mentions(self, collection: Collection, key: str) -> bool:
+        """Whether a run of the collection dropped an item of this key, or another for it."""
         with self._database.reading() as connection:
-            query = select(dedup_decisions).where(dedup_decisions.c.job == job, dedup_decisions.c.witness == witness)
-            return [decision(row) for row in connection.execute(query.order_by(dedup_decisions.c.id).limit(limit))]
+            mine = select(dedup_runs.c.job).where(dedup_runs.c.collection == collection.id)
+            either = or_(dedup_decisions.c.key == key, dedup_decisions.c.witness == key)
+            query = select(dedup_decisions.c.job).where(dedup_decisions.c.job.in_(mine), either)
+            return connection.execute(query.limit(1)).first() is not None
 
-    def pairs(self, job: int, *, low: float, high: float, limit: int) -> list[Pair]:
-        """At most ``limit`` pairs whose score lies in ``low`` to ``high``, in order of score and key."""
+    def pairs(self, job: int, *, low: float, high: float, threshold: float, limit: int) -> list[Pair]:
+        """At most ``limit`` pairs whose score lies in ``low`` to ``high``, in order of score and key.
+
+        Where there are more, those nearest to the threshold: the least of those dropped, the best of those missed.
+        """
         with self._database.reading() as connection:
             drops, misses = dedup_decisions, dedup_misses
             near = select(drops.c.key, drops.c.witness, drops.c.distance, drops.c.score).where(
@@ -121,7 +126,8 @@ class Dedup:
             ]
             ordered = missed.order_by(misses.c.score.desc(), misses.c.key).limit(limit)
             found += [Pair(*row, False) for row in connection.execute(ordered)]
-        return sorted(found, key=lambda pair: (-(pair.score or 0.0), pair.left, pair.right))[:limit]
+        nearest = sorted(found, key=lambda pair: (abs((pair.score or 0.0) - threshold), pair.left, pair.right))[:limit]
+        return sorted(nearest, key=lambda pair: (-(pair.score or 0.0), pair.left, pair.right))
 
     def dropped(self, collection: Collection) -> dict[int, bytes]:
         """Content hash, by id, of every item that a run which stands has dropped."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from hashsvc.catalog.collections import locked
 from hashsvc.catalog.dedup import decision, one_run, set_state
-from hashsvc.catalog.tables import collections, dedup_decisions, dedup_removed, items
+from hashsvc.catalog.tables import collections, dedup_decisions, dedup_removed, dedup_runs, items
 from hashsvc.catalog.values import read_metadata
 from hashsvc.catalog.writing import Write, perform
 from hashsvc.domain.dedup import Decision, RunState
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hashsvc.domain.collections import Collection
 
 BATCH = 1_000
-CHANGED, GONE, NO_WITNESS = "changed since", "gone already", "its witness is gone or changed"
+CHANGED, GONE, NO_WITNESS = "changed since", "gone already", "its witness is gone, changed or itself dropped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,10 @@ class Ledger:
                     reason="LIMIT_EXCEEDED",
                 )
             if run.state not in _FROM[to]:
-                raise FailedPrecondition(f"run {job} is {run.state}: it cannot be {_VERBS[to]}", reason="RUN_STATE")
+                raise FailedPrecondition(
+                    f"run {job} is {run.state}: it cannot be {_VERBS[to]}{_ADVICE.get((run.state, to), '')}",
+                    reason="RUN_STATE",
+                )
             if run.state is RunState.APPLYING and to is RunState.APPLYING and run.tag != tag:
                 raise FailedPrecondition(
                     f"run {job} is being applied with tag {run.tag!r}: go on with the same", reason="RUN_STATE"
@@ -91,7 +94,7 @@ class Ledger:
             witnesses = _witness_collection(connection, collection.id, run.reference)
             skipped: Counter[str] = Counter()
             rows = _rows(self._database, connection, collection.id, [one.id for one in batch])
-            hashes = _hashes(self._database, connection, witnesses, [one.witness_id for one in batch])
+            hashes = _standing(self._database, connection, witnesses, [one.witness_id for one in batch])
             chosen = [one for one in batch if _may_go(one, rows, hashes, skipped)]
             if not chosen:
                 return Step(batch[-1].id, skipped=skipped)
@@ -134,6 +137,12 @@ _FROM = {
     RunState.UNDOING: {RunState.DECIDED, RunState.STOPPED, RunState.APPLYING, RunState.APPLIED, RunState.UNDOING},
 }
 _VERBS = {RunState.APPLYING: "applied", RunState.UNDOING: "undone"}
+_ADVICE = {
+    (RunState.DRY, RunState.APPLYING): "; run again without --dry-run to decide",
+    (RunState.APPLIED, RunState.APPLYING): " again; undo it and run again to apply it otherwise",
+    (RunState.UNDOING, RunState.APPLYING): "; go on with `hashsvc dedup undo`",
+    (RunState.UNDONE, RunState.APPLYING): "; run again to decide anew",
+}
 
 
 def _batch(connection: Connection, job: int, after: int, *, applied: bool) -> list[Decision]:
@@ -154,9 +163,16 @@ def _rows(database: Database, connection: Connection, collection: int, ids: list
     return {row.id: row for row in connection.execute(query)}
 
 
-def _hashes(database: Database, connection: Connection, collection: int, ids: list[int]) -> dict[int, bytes]:
+def _standing(database: Database, connection: Connection, collection: int, ids: list[int]) -> dict[int, bytes]:
+    """Content hashes of the items that are held and that no run has tagged as dropped."""
+    tagged = (
+        select(dedup_decisions.c.id)
+        .join(dedup_runs, dedup_runs.c.job == dedup_decisions.c.job)
+        .where(dedup_runs.c.collection == collection, dedup_runs.c.tag != "", dedup_decisions.c.applied)
+        .where(dedup_decisions.c.id == items.c.id, dedup_decisions.c.content_hash == items.c.content_hash)
+    )
     query = select(items.c.id, items.c.content_hash).where(
-        items.c.collection == collection, database.among(items.c.id, ids)
+        items.c.collection == collection, database.among(items.c.id, ids), ~tagged.exists()
     )
     return {row.id: row.content_hash for row in connection.execute(query)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json as texts
 from collections.abc import Iterator, Sequence
+from os import strerror
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,9 +69,24 @@ def export(
     if file.suffix not in {".parquet", ".jsonl"}:
         raise InvalidArgument(f"{file} is neither .parquet nor .jsonl", field="FILE")
     with service(store, server, role="worker") as door:
-        run = door.dedup.run(number)
-        written = (_to_parquet if file.suffix == ".parquet" else _to_jsonl)(file, _rows(door, run))
+        from hashsvc.app.dedupreading import decided
+
+        run = decided(door.dedup, number)
+        written = _written(file, _rows(door, run))
     show({"file": str(file), "rows": written}, f"{written:,} rows in {file}", json=json)
+
+
+def _written(file: Path, rows: Iterator[dict[str, Any]]) -> int:
+    """Write all rows or no file; how many there were."""
+    begun = file.with_name(f".{file.name}.begun")
+    try:
+        count = (_to_parquet if file.suffix == ".parquet" else _to_jsonl)(begun, rows)
+        begun.replace(file)
+    except OSError as error:
+        raise InvalidArgument(f"{file} cannot be written: {strerror(error.errno or 0)}", field="FILE") from error
+    finally:
+        begun.unlink(missing_ok=True)
+    return count
 
 
 def _rows(door: Service, run: Run) -> Iterator[dict[str, Any]]:
@@ -218,6 +234,8 @@ def _advice(found: Advised) -> Table:
         for row in found.table
     ]
     title = f"{found.source}; {found.positives:,} duplicates, {found.lost:,} of them refused by the second look"
+    if not any(row.precision >= found.target_precision for row in found.table):
+        title += f"; no radius reaches a precision of {found.target_precision:g}"
     return table(("radius", "recall", "precision", "pairs an item"), rows, title=title)
 
 
@@ -232,16 +250,20 @@ def lines_of(file: Path, width: int) -> Iterator[list[str]]:
 
     Raises:
         NotFound: no such file.
-        InvalidArgument: a line has fewer columns.
+        InvalidArgument: a line has fewer columns, or there is none.
     """
     if not file.is_file():
         raise NotFound(f"no file {file}", field=str(file))
     with file.open(encoding="utf-8", newline="") as lines:
         split = csv.reader(lines, delimiter="\t" if file.suffix == ".tsv" else ",")
         rows = split if file.suffix in {".csv", ".tsv"} else (line.split() for line in lines)
+        empty = True
         for number, row in enumerate(rows, 1):
             if not row:
                 continue
             if len(row) < width:
                 raise InvalidArgument(f"{file}, line {number}: {width} columns are needed", field=str(file))
+            empty = False
             yield row[:width]
+    if empty:
+        raise InvalidArgument(f"{file} is empty", field=str(file))

@@ -11,7 +11,7 @@ import typer
 from hashsvc.cli import options
 from hashsvc.cli.doors import local_store, service
 from hashsvc.cli.hands import Helpers, Processes, RayAddress, RunnerName, hands_of
-from hashsvc.cli.screen import Advance, facts, progress, show, table
+from hashsvc.cli.screen import Advance, facts, progress, show, table, tell
 from hashsvc.domain.jobs import Counts, DeadLetter, JobState
 from hashsvc.errors import FailedPrecondition
 
@@ -121,6 +121,8 @@ def watched(door: Service, number: int) -> Job:
 
     job = door.job(number)
     pace = Pace(job)
+    if job.state is JobState.PLANNED:
+        tell(f"{job.kind} job {job.id} waits for a worker: `hashsvc work` on the store runs it")
     with progress(f"{job.kind} job {job.id}") as advance:
         for seen in door.watch_job(number):
             job = seen

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,14 @@ from hashsvc.domain.items import StoredItem
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from hashsvc.catalog import Catalog
     from hashsvc.dedup.scratch import Scratch
     from hashsvc.dedup.spec import DedupSpec
+    from hashsvc.domain.collections import Collection
     from hashsvc.domain.metadata import Value
 
 NAME = "items"
+PAGE = 2_000
 Given = Callable[[StoredItem], bool]
 
 
@@ -53,6 +56,22 @@ class Listing:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def take(self, rows: NDArray[np.int64]) -> Listing:
+        """The items of these rows, in order."""
+        places = rows.tolist()
+        return Listing(
+            self.ids[rows],
+            self.codes[rows],
+            self.hashes[rows],
+            self.sequences[rows],
+            self.given[rows],
+            [self.keys[place] for place in places],
+            [self.sources[place] for place in places],
+            [self.values[place] for place in places] if self.values else [],
+            int((rows >= len(self) - self.foreign).sum()),
+            self.facts,
+        )
+
     def write(self, scratch: Scratch) -> None:
         """Keep it for the other units."""
         names = sorted(set(self.sources))
@@ -76,6 +95,14 @@ class Listing:
         return cls(
             **arrays, keys=keys, sources=sources, values=facts["values"], foreign=facts["foreign"], facts=facts["about"]
         )
+
+
+def paged(catalog: Catalog, collection: Collection) -> Iterator[StoredItem]:
+    """Every item of a collection in order of id."""
+    page = catalog.items.list(collection, limit=PAGE)
+    while page:
+        yield from page
+        page = catalog.items.list(collection, limit=PAGE, after_id=page[-1].id)
 
 
 def listed(

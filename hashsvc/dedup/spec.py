@@ -63,6 +63,8 @@ class DedupSpec:
         _check_range("sample", self.sample, 10, 100_000)
         _check_range("limits.share", self.limits.share, 0.0, 1.0)
         _check_range("limits.cluster", self.limits.cluster, 1, 2**53)
+        _check_range("limits.diameter", self.limits.diameter, 0, 2**53)
+        _check_range("limits.source_items", self.limits.source_items, 1, 2**53)
 
     @property
     def mode(self) -> Mode:
@@ -115,7 +117,7 @@ def _flag(name: str, value: Any) -> bool:
 
 def _whole(name: str, value: Any) -> int:
     """JSON carried by protobuf knows only floats."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or int(value) != value:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value % 1 != 0:
         raise InvalidArgument(f"{name} must be an integer, not {value!r}", field=name)
     return int(value)
 

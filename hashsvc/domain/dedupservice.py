@@ -28,14 +28,19 @@ class DedupService(Protocol):
         ...
 
     def pairs(self, job: int, *, low: float | None = None, high: float | None = None, limit: int = 100) -> list[Pair]:
-        """At most ``limit`` pairs within the radius whose score lies in ``low`` to ``high``, the best first.
+        """Pairs within the radius whose score lies in ``low`` to ``high``, the best first.
 
-        By default those within .1 of the threshold, on either side: the borderline.
+        By default those within .1 of the threshold, on either side: the borderline. Where there are more than
+        ``limit``, those whose score lies nearest to the threshold.
         """
         ...
 
     def mark(self, collection: str, one: str, other: str, *, remove: bool = False) -> bool:
-        """Remember that two keys are no duplicates, or forget it again; whether that changed anything."""
+        """Remember that two keys are no duplicates, or forget it again; whether that changed anything.
+
+        Raises:
+            NotFound: a key that the collection does not hold and no run of it names.
+        """
         ...
 
     def apply(self, job: int, *, tag: str = "", accept: bool = False) -> Applied:

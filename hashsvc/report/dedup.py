@@ -92,17 +92,16 @@ def _sections(report: DedupReport) -> Iterator[str]:
         note = "Items that could be dropped and those that were, by where they came from."
         yield _section("By source", note, _sources(summary["sources"], int(summary.get("sources_left_out", 0))))
     if summary.get("cluster_sizes"):
-        note = "A cluster is a kept item with those dropped for it: none lies farther from it than the radius."
+        note = "A cluster is a kept item with those dropped for it, each within the radius of it or the same text."
         yield _section("Sizes of clusters", note, bars(summary["cluster_sizes"], "items in a cluster", "clusters"))
         note = "Hamming distance of each dropped item to the kept one that justifies it."
         yield _section("Distances", note, bars(summary["distances"], "bits", "dropped items"))
     if summary.get("advice"):
         yield _section("Why this radius", _advice_note(summary["advice"]), _advice(summary["advice"]))
     if report.borderline:
-        note = (
-            "Pairs whose score lies nearest to the threshold, on either side: look here first. What is only on the "
-            "left is red, what is only on the right green."
-        )
+        note = "Pairs whose score lies nearest to the threshold, on either side: look here first."
+        if report.kind is Kind.TEXT:
+            note += " What is only on the left is red, what is only on the right green."
         yield _section("The borderline", note, _pairs(report.borderline, report.kind))
     if report.sample:
         note = "Dropped items on the left, the kept ones on the right; drawn at random."
@@ -113,12 +112,16 @@ def _section(title: str, note: str, body: str) -> str:
     return f"<section><h2>{title}</h2><p class=note>{note}</p>{body}</section>"
 
 
+def _most_dropped(sources: dict[str, dict[str, int]]) -> list[tuple[str, dict[str, int]]]:
+    return sorted(sources.items(), key=lambda pair: (-pair[1]["dropped"], -pair[1]["items"], pair[0]))
+
+
 def _sources(sources: dict[str, dict[str, int]], left_out: int) -> str:
     rows = "".join(
         f'<tr><td>{escape(name) or "(no source)"}</td><td class="number">{held["items"]:,}</td>'
         f'<td class="number">{held["dropped"]:,}</td>'
         f'<td class="number">{held["dropped"] / max(held["items"], 1):.1%}</td></tr>'
-        for name, held in list(sources.items())[:SOURCES]
+        for name, held in _most_dropped(sources)[:SOURCES]
     )
     more = max(0, len(sources) - SOURCES) + left_out
     note = f"<p class=note>{more:,} more sources, none with more dropped.</p>" if more else ""
@@ -127,8 +130,10 @@ def _sources(sources: dict[str, dict[str, int]], left_out: int) -> str:
 
 
 def bars(counts: Sequence[Sequence[Any]], across: str, up: str) -> str:
-    """Counts as bars; values beyond the fortieth are summed up in the last one."""
-    values = [(str(int(value)), int(count)) for value, count in counts]
+    """Counts as bars, values that do not occur among them; those beyond the fortieth are summed up in the last one."""
+    held = {int(value): int(count) for value, count in counts}
+    few = max(held) - min(held) < BARS
+    values = [(str(value), held.get(value, 0)) for value in (range(min(held), max(held) + 1) if few else held)]
     if len(values) > BARS:
         rest = sum(count for _, count in values[BARS - 1 :])
         values = [*values[: BARS - 1], (f"{values[BARS - 1][0]}+", rest)]
@@ -141,10 +146,13 @@ def bars(counts: Sequence[Sequence[Any]], across: str, up: str) -> str:
     for place, (name, count) in enumerate(values):
         middle = x(place + 0.5)
         height = max(y(0) - y(count), 1.0)
-        parts.append(
-            f'<rect class="bar" x="{middle - width / 2:.1f}" y="{y(0) - height:.1f}" width="{width:.1f}" '
-            f'height="{height:.1f}"><title>{escape(name)}: {count:,} {escape(up)}</title></rect>'
-        )
+        if count:
+            parts.append(
+                f'<rect class="bar" x="{middle - width / 2:.1f}" y="{y(0) - height:.1f}" width="{width:.1f}" '
+                f'height="{height:.1f}"><title>{escape(name)}: {count:,} {escape(up)}</title></rect>'
+            )
+        if count and len(values) <= 20:
+            parts.append(text(middle, y(0) - height - 5, f"{count:,}", anchor="middle", style="tick"))
         if len(values) <= 20 or place % 5 == 0:
             parts.append(text(middle, frame.height - frame.bottom + 18, name, anchor="middle", style="tick"))
     parts += [frame.columns(x, [], []), frame.title_below(across)]
@@ -153,11 +161,12 @@ def bars(counts: Sequence[Sequence[Any]], across: str, up: str) -> str:
 
 def _advice_note(advice: dict[str, Any]) -> str:
     lost = f" The second look refuses {advice['lost']:,} of them at any radius." if advice["lost"] else ""
-    return (
-        f"{escape(str(advice['source']))}: {advice['positives']:,} known duplicates.{lost} Intervals of 95 %. "
-        f"Of the radii that reach a precision of {advice['target_precision']:g}, the smallest that finds nearly all "
-        "there is to find."
-    )
+    target = advice["target_precision"]
+    if any(row["precision"] >= target for row in advice["table"]):
+        why = f"Of the radii that reach a precision of {target:g}, the smallest that finds nearly all there is to find."
+    else:
+        why = f"No radius reaches a precision of {target:g}: this is the most precise."
+    return f"{escape(str(advice['source']))}: {advice['positives']:,} known duplicates.{lost} {why}"
 
 
 def _advice(advice: dict[str, Any]) -> str:
@@ -171,7 +180,7 @@ def _advice(advice: dict[str, Any]) -> str:
         for row in advice["table"]
     )
     head = "".join(
-        f'<th class="number">{name}</th>' for name in ("radius", "recall", "", "precision", "", "pairs an item")
+        f'<th class="number">{name}</th>' for name in ("radius", "recall", "95 %", "precision", "95 %", "pairs an item")
     )
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 

@@ -107,7 +107,8 @@ class DedupServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListPairs(self, request, context):
-        """Lists pairs within the radius by their score, the borderline where no scores are named.
+        """Lists pairs within the radius by their score, the borderline where no scores are named. Where there are more than
+        the limit, those nearest to the threshold.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -238,7 +238,9 @@ class DedupStub(typing.Generic[_DedupGetRunType, _DedupListRunsType, _DedupWhyTy
     """Lists the decisions of a run in order of id."""
 
     ListPairs: _DedupListPairsType
-    """Lists pairs within the radius by their score, the borderline where no scores are named."""
+    """Lists pairs within the radius by their score, the borderline where no scores are named. Where there are more than
+    the limit, those nearest to the threshold.
+    """
 
     Mark: _DedupMarkType
     """Remembers that two items are no duplicates, or forgets it."""
@@ -322,7 +324,9 @@ class DedupServicer(metaclass=abc.ABCMeta):
         request: hashsvc.v1.dedup_pb2.ListDedupPairsRequest,
         context: _ServicerContext,
     ) -> typing.Union[hashsvc.v1.dedup_pb2.ListDedupPairsResponse, collections.abc.Awaitable[hashsvc.v1.dedup_pb2.ListDedupPairsResponse]]:
-        """Lists pairs within the radius by their score, the borderline where no scores are named."""
+        """Lists pairs within the radius by their score, the borderline where no scores are named. Where there are more than
+        the limit, those nearest to the threshold.
+        """
 
     @abc.abstractmethod
     def Mark(

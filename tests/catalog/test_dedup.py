@@ -26,13 +26,17 @@ def decision(job: int, number: int, witness: int, score: float = 0.9) -> Decisio
     return Decision(job, item_id(key), key, item_id(other), other, Stage.NEAR, 3, score, "s", *hashes)
 
 
-def settled(catalog: Catalog, held: Collection, decisions: int = 5, state: RunState = RunState.DECIDED) -> Run:
+def settled(
+    catalog: Catalog, held: Collection, decisions: int = 5, state: RunState = RunState.DECIDED, *, back: bool = False
+) -> Run:
+    """A run that dropped k0 for k10, k1 for k11, and so on; ``back`` the other way round."""
     job = catalog.jobs.plan(catalog.jobs.create(JobKind.DEDUP, held.name, {}), [{"stage": "settle"}])
     run = Run(
         job.id, held.name, Mode.WITHIN, "", 4, Verify.CONTENT, 0.85, "first", "e@1", 20, 20, decisions, "d", state, NOW,
         {"stages": {"near": decisions}}, "too much" if state is RunState.STOPPED else "",
     )  # fmt: skip
-    made = [decision(job.id, n, n + 10, (80 + n) / 100) for n in range(decisions)]
+    pairs = [(n, n + 10) for n in range(decisions)]
+    made = [decision(job.id, *(pair[::-1] if back else pair), (80 + pair[0]) / 100) for pair in pairs]
     misses = [(item_id("k19"), "k19", "k18", 4, 0.84)]
     for _ in range(2):  # a worker that died after its commit does it again
         catalog.dedup.settle(run, held, made, misses, UnitProgress(job.id, 0, Counts(20, decisions, 20 - decisions)))
@@ -46,16 +50,18 @@ def test_a_run_settles_once_and_is_found_again(catalog: Catalog, held: Collectio
     assert catalog.jobs.get(run.job).counts == Counts(20, 5, 15)
     assert [one.key for one in catalog.dedup.why(held, "k2")] == ["k2"]
     assert catalog.dedup.why(held, "k11") == []
-    assert [one.key for one in catalog.dedup.dropped_for(run.job, "k12")] == ["k2"]
+    assert [catalog.dedup.mentions(held, key) for key in ("k2", "k12", "k9")] == [True, True, False]
     found = list(catalog.dedup.every_decision(run.job))
     assert [one.id for one in found] == sorted(item_id(f"k{n}") for n in range(5))
-    pairs = catalog.dedup.pairs(run.job, low=0.825, high=1.0, limit=9)
+    pairs = catalog.dedup.pairs(run.job, low=0.825, high=1.0, threshold=0.85, limit=9)
     assert set(pairs) == {
         Pair("k4", "k14", 3, 0.84, True),
         Pair("k19", "k18", 4, 0.84, False),
         Pair("k3", "k13", 3, 0.83, True),
     }
     assert [pair.score for pair in pairs] == [0.84, 0.84, 0.83]
+    nearest = catalog.dedup.pairs(run.job, low=0.0, high=1.0, threshold=0.795, limit=2)
+    assert [pair.left for pair in nearest] == ["k1", "k0"]
     assert catalog.dedup.covered(held) == 20
     assert set(catalog.dedup.dropped(held)) == {item_id(f"k{n}") for n in range(5)}
     with pytest.raises(NotFound, match="dedup runs"):
@@ -99,6 +105,23 @@ def test_applying_and_undoing_move_rows_and_ledger_together(catalog: Catalog, he
     assert catalog.items.digest(held) == changed_digest
     catalog.items.write(held, [rows(held, 11)[10], rows(held, 2)[1]])
     assert catalog.items.digest(held) == before
+
+
+@pytest.mark.parametrize("tag", ["", "same_as"])
+def test_nothing_goes_for_what_another_run_has_tagged(catalog: Catalog, held: Collection, tag: str) -> None:
+    """Else each of two items would be the duplicate of the other, and whoever deletes by the tag loses both."""
+    catalog.items.write(held, rows(held, 20))
+    one, other = settled(catalog, held, 2), settled(catalog, held, 5, back=True)
+    catalog.ledger.begin(one.job, RunState.APPLYING, tag="same_as")
+    assert catalog.ledger.apply(held, one.job, -1).changed == 2
+    catalog.ledger.end(one.job, RunState.APPLIED)
+    catalog.ledger.begin(other.job, RunState.APPLYING, tag=tag)
+    step = catalog.ledger.apply(held, other.job, -1)
+    assert (step.changed, sum(step.skipped.values())) == (3, 2)
+    catalog.ledger.end(other.job, RunState.APPLIED)
+    catalog.ledger.begin(one.job, RunState.UNDOING)
+    assert catalog.ledger.undo(held, one.job, -1).changed == 2
+    assert catalog.ledger.apply(held, other.job, -1).changed == 2
 
 
 def test_a_stopped_run_is_applied_only_by_who_accepts_it(catalog: Catalog, held: Collection) -> None:

@@ -29,7 +29,7 @@ def test_from_a_run_to_its_undoing(hashsvc: Run, store: Path, tmp_path: Path) ->
     number = run["job"]
     assert run["summary"]["stages"] == {"exact": 30, "normalised": 0, "near": 10}
     why = hashsvc("dedup", "why", "codes", "k80", "--store", store)
-    assert "dropped for k0 (near; distance 2, radius 2; not verified; kept by first" in why.out
+    assert "dropped for k0 (near; distance 2, radius 2; not verified; kept by rule first" in why.out
     assert "k0 was never dropped" in hashsvc("dedup", "why", "codes", "k0", "--store", store).out
     assert hashsvc("dedup", "runs", "--store", store, "--json").document["runs"][0]["job"] == number
     done = hashsvc("dedup", "apply", number, "--store", store, "--json").document
@@ -57,6 +57,19 @@ def test_a_mark_is_remembered(hashsvc: Run, store: Path) -> None:
     assert "forgotten" in hashsvc("dedup", "mark", "codes", "k50", "k0", "--remove", "--store", store).out
 
 
+def test_an_equal_of_a_dropped_item_is_told_from_an_equal_of_the_witness(hashsvc: Run, tmp_path: Path) -> None:
+    [code] = random_codes(1)
+    near = code.copy()
+    near[0] ^= 3
+    write_codes(tmp_path / "codes.jsonl", [near.tobytes(), code.tobytes(), code.tobytes()])
+    at = ("--store", tmp_path / "store")
+    assert hashsvc("ingest", "codes", tmp_path / "codes.jsonl", "--bits", 64, *at).status == 0
+    assert hashsvc("dedup", "run", "codes", "--radius", 2, "--max-share", 1, *at).status == 0
+    assert "dropped for k0 (near; distance 2" in hashsvc("dedup", "why", "codes", "k1", *at).out
+    why = hashsvc("dedup", "why", "codes", "k2", *at).out
+    assert "dropped for k0 (exact: an item before it has the same bytes; distance 2" in why
+
+
 def test_what_a_person_sees(hashsvc: Run, store: Path, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     ran = hashsvc("dedup", "run", "codes", "--radius", 2, "--store", store, "--html", page)
@@ -70,9 +83,12 @@ def test_what_a_person_sees(hashsvc: Run, store: Path, tmp_path: Path) -> None:
 
 
 def test_refusals_are_one_line(hashsvc: Run, store: Path, tmp_path: Path) -> None:
-    stopped = hashsvc("dedup", "run", "codes", "--radius", 2, "--max-share", 0.1, "--store", store)
-    assert "stopped before anything was applied: 44% of the 90 items" in stopped.error
+    page = tmp_path / "stopped.html"
+    stopped = hashsvc("dedup", "run", "codes", "--radius", 2, "--max-share", 0.1, "--html", page, "--store", store)
     number = hashsvc("jobs", "list", "--store", store, "--json").document["jobs"][0]["id"]
+    assert f"run {number} stopped before anything was applied: 44% of the 90 items" in stopped.error
+    assert f"hashsvc dedup apply {number} --accept" in stopped.error
+    assert "44% of the 90 items" in page.read_text(), "a run that stopped is the one to look at"
     assert "--accept" in hashsvc("dedup", "apply", number, "--store", store).error
     assert "name one with --radius" in hashsvc("dedup", "run", "codes", "--store", store).error
     assert "content, none or a score" in hashsvc("dedup", "run", "codes", "--verify", "maybe", "--store", store).error
@@ -83,4 +99,18 @@ def test_refusals_are_one_line(hashsvc: Run, store: Path, tmp_path: Path) -> Non
     (tmp_path / "short.csv").write_text("one\n")
     short = hashsvc("dedup", "evaluate", number, "--pairs", tmp_path / "short.csv", "--store", store)
     assert "line 1: 2 columns are needed" in short.error
+    (tmp_path / "empty.csv").write_text("")
+    empty = hashsvc("dedup", "evaluate", number, "--pairs", tmp_path / "empty.csv", "--store", store)
+    assert "empty.csv is empty" in empty.error
+    assert "no item 'kx'" in hashsvc("dedup", "mark", "codes", "k1", "kx", "--store", store).error
+    assert (
+        "the least comes first" in hashsvc("dedup", "pairs", number, "--from", 0.9, "--to", 0.1, "--store", store).error
+    )
+    assert "no pairs with such a score" in hashsvc("dedup", "pairs", number, "--store", store).out
+    nowhere = hashsvc("dedup", "export", number, tmp_path / "no" / "rows.parquet", "--store", store)
+    assert "rows.parquet cannot be written: No such file or directory" in nowhere.error
+    dry = hashsvc("dedup", "run", "codes", "--radius", 2, "--dry-run", "--store", store, "--json").document["job"]
+    for verb in (("apply", dry), ("export", dry, tmp_path / "rows.jsonl")):
+        assert "run again without --dry-run" in hashsvc("dedup", *verb, "--store", store).error
+    assert not list(tmp_path.glob("*rows*"))
     assert "two different keys" in hashsvc("dedup", "mark", "codes", "k1", "k1", "--store", store).error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -140,6 +141,8 @@ def test_what_changed_since_is_left_alone(texts: Store) -> None:
 def test_marked_pairs_are_never_decided_on_again(texts: Store) -> None:
     found = run(texts)
     one = next(one for one in texts.dedup.decisions(found.job, limit=1_000) if one.stage is Stage.EXACT)
+    with pytest.raises(NotFound):
+        texts.dedup.mark("texts", one.key, "somebody else")
     assert texts.dedup.mark("texts", one.key, one.witness)
     assert not texts.dedup.mark("texts", one.witness, one.key)
     again = run(texts)
@@ -246,6 +249,9 @@ def test_the_job_runs_by_a_worker_and_the_radius_is_advised(texts: Store) -> Non
     [
         ({"collection": "texts", "radius": "wide"}, "radius"),
         ({"collection": "texts", "radius": -1}, "radius"),
+        ({"collection": "texts", "radius": 65}, "radius"),
+        ({"collection": "texts", "rows": float("inf")}, "rows"),
+        ({"collection": "texts", "limits": {"diameter": -1}}, "limits.diameter"),
         ({"collection": "texts", "speed": 1}, "speed"),
         ({"collection": "texts", "verify": "hope"}, "verify"),
         ({"collection": "texts", "limits": {"luck": 1}}, "limits"),
@@ -257,6 +263,13 @@ def test_a_wrong_spec_is_named(texts: Store, spec: dict[str, object], field: str
     with pytest.raises(InvalidArgument) as refused:
         texts.create_job(JobKind.DEDUP, spec)
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize("option", ["keep", "source"])
+def test_a_field_that_no_item_has_is_a_slip_of_the_pen(texts: Store, option: str) -> None:
+    with pytest.raises(FailedPrecondition, match="'Longest'") as refused:
+        run(texts, replace(SPEC, **{option: "Longest"}))
+    assert refused.value.field == option
 
 
 def test_an_item_that_cannot_be_read_is_neither_dropped_nor_a_witness(texts: Store) -> None:

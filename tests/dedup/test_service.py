@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from hashsvc.client import Client
 from hashsvc.domain.dedup import RunState, Stage
 from hashsvc.domain.jobs import JobKind, JobState
 from hashsvc.errors import FailedPrecondition, NotFound
-from hashsvc.report.dedup import marked, render
+from hashsvc.report.dedup import bars, marked, render
 from hashsvc.server.serving import serve
 from tests.dedup.test_runs import SPEC
 
@@ -62,6 +63,30 @@ def test_the_report_shows_pairs_with_their_differences(texts: Store) -> None:
     assert report.borderline
 
 
+def test_the_report_puts_the_most_dropped_first_and_leaves_no_gap_out(texts: Store) -> None:
+    report = reported(texts, dedup.run(texts, SPEC).job)
+    sources = {
+        f"s{n:02}": {"items": 50, "dropped": n} for n in range(40)
+    }  # a database gives them back in its own order
+    summary = {**report.run.summary, "sources": sources, "distances": [[0, 7], [3, 9]]}
+    page = render(replace(report, run=replace(report.run, summary=summary)))
+    assert page.index("<td>s39<") < page.index("<td>s10<")
+    assert "<td>s09<" not in page
+    assert "10 more sources, none with more dropped" in page
+    drawn = bars([[0, 7], [3, 9]], "bits", "items")
+    assert re.findall(r'middle" class="tick">(\d)<', drawn) == ["7", "0", "1", "2", "9", "3"]
+    assert drawn.count("<rect") == 2
+
+
+def test_a_report_does_not_claim_a_precision_that_no_radius_reached(texts: Store) -> None:
+    run = dedup.run(texts, replace(SPEC, radius=None, sample=60, target_precision=1.0))
+    report = reported(texts, run.job)
+    assert "Of the radii that reach a precision of 1" in render(report)
+    advice = {**run.summary["advice"], "target_precision": 1.01}
+    page = render(replace(report, run=replace(run, summary={**run.summary, "advice": advice})))
+    assert "No radius reaches a precision of 1.01" in page
+
+
 def test_differences_are_marked_and_text_is_escaped() -> None:
     left, right = marked("one <b>two</b> three", "one two three four")
     assert left == "<p>one <del>&lt;b&gt;two&lt;/b&gt;</del> three</p>"
@@ -78,6 +103,12 @@ def test_advice_from_planted_edits_and_from_labelled_pairs(texts: Store) -> None
     assert labelled.table[labelled.radius].precision == 1.0
     with pytest.raises(NotFound):
         advise(texts, "texts", target=0.99, pairs=[("a/1", "nobody", True)])
+
+
+def test_a_dry_run_is_not_scored(texts: Store) -> None:
+    run = dedup.run(texts, replace(SPEC, dry=True))
+    with pytest.raises(FailedPrecondition, match="run again without --dry-run"):
+        evaluated(texts.dedup, run.job, pairs=[("a/1", "b/1")])
 
 
 def test_a_run_is_scored_against_planted_pairs(texts: Store) -> None:

@@ -16,7 +16,7 @@ from grpc_status import rpc_status
 from hashsvc import errors
 from hashsvc.client import Client
 from hashsvc.domain.jobs import JobKind
-from hashsvc.server import Server, serve
+from hashsvc.server import Server, serve, serving
 from hashsvc.server.methods import RULES, Lane
 from hashsvc.server.serving import SERVICES
 from hashsvc.v1 import collections_pb2, collections_pb2_grpc, jobs_pb2, jobs_pb2_grpc
@@ -152,6 +152,21 @@ def test_watching_ends_with_its_watcher_and_with_the_server(store: MemoryStore) 
         with pytest.raises(errors.HashsvcError):
             list(watch)
     assert all(server.pool(lane).held == 0 for lane in Lane)
+
+
+def test_a_quiet_watch_may_ask_whether_the_server_is_there(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pings of three idle minutes in as many seconds: a server that does not permit them ends it with the third."""
+    given = [(name, value // 100 if "ping_interval" in name else value) for name, value in serving._options(2**20)]
+    monkeypatch.setattr(serving, "_options", lambda _: given)
+    server = serve(store, "127.0.0.1:0", threads=2)
+    often = [("grpc.keepalive_time_ms", 1_000), ("grpc.http2.max_pings_without_data", 0)]
+    with grpc.insecure_channel(server.address, often) as channel, Client(server.address) as client:
+        number = client.create_job(JobKind.TRAIN, {}).id
+        call = jobs_pb2_grpc.JobsStub(channel).Watch(jobs_pb2.WatchJobRequest(id=number), timeout=3.5)
+        with pytest.raises(grpc.RpcError) as ended:
+            list(call)
+        assert ended.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED, ended.value.details()
+    server.drain(notice=0.0, grace=0.5)
 
 
 @pytest.mark.parametrize("listen", ["", "localhost", ":1", "host:port", "host:99999", "host:-1"])

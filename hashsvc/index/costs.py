@@ -76,13 +76,14 @@ def measured(functions: Functions, words: int) -> Costs:
 
 def _look(functions: Functions, scan: ScanPass, part: Any, query: Any) -> float:
     tables = build_tables(part.segment)
-    lists = (tables.cuts, tables.bases, tables.offsets, tables.entries)
     budget = len(part.ids) / 8.0
 
     def run() -> None:
         done = np.zeros(1, bool)
         heaps = empty_heaps(1, 10)
-        functions["tables_nearest"](*part[:9], *lists, query, scan.like, tuple(START), budget, *heaps, done)
+        functions["tables_nearest"](
+            *part[:9], *tables.lists, query, scan.like, tuple(START), budget, budget, *heaps, done
+        )
 
     return _fastest(run) / budget
 

@@ -137,14 +137,16 @@ class TablesPass:
     """Multi-index hashing where a part has tables, the scan where it has none or the tables would look at more.
 
     Args:
-        budget: share of a segment's codes the tables may look at before a nearest search goes over to the scan.
+        trial: share of a segment's codes that a nearest search may look at in the tables, whatever it finds.
+        budget: the share beyond which it goes over to the scan.
     """
 
     name = "tables"
     exact = True
 
-    def __init__(self, scan: ScanPass, budget: float) -> None:
+    def __init__(self, scan: ScanPass, trial: float, budget: float) -> None:
         self._scan = scan
+        self._trial = trial
         self._budget = budget
 
     def nearest(self, parts: Sequence[Part], queries: NDArray[np.uint64], k: int, after: Cursor) -> Rows:
@@ -169,18 +171,17 @@ class TablesPass:
 
     def _nearest(self, part: Part, tables: Tables, queries: NDArray[np.uint64], k: int, after: Cursor) -> list[Rows]:
         heaps, done = empty_heaps(len(queries), min(k, part.total)), np.zeros(len(queries), bool)
-        lists = (tables.cuts, tables.bases, tables.offsets, tables.entries)
-        budget = self._budget * len(part.ids)
+        limits = self._trial * len(part.ids), self._budget * len(part.ids)
         self._scan.functions["tables_nearest"](
-            *part[:9], *lists, queries, self._scan.like, tuple(after), budget, *heaps, done
+            *part[:9], *tables.lists, queries, self._scan.like, tuple(after), *limits, *heaps, done
         )
         left = np.flatnonzero(~done)
-        limits = np.where(heaps.sizes == heaps.ids.shape[1], heaps.distances[:, 0], NO_LIMIT)[left].astype(np.int64)
+        bounds = np.where(heaps.sizes == heaps.ids.shape[1], heaps.distances[:, 0], NO_LIMIT)[left].astype(np.int64)
         heaps.sizes[left] = 0
         self._scan.functions["settle"](*heaps)
         if not len(left):
             return [heaps.rows()]
-        rest = self._scan.nearest_under([part], queries[left], k, after, limits)
+        rest = self._scan.nearest_under([part], queries[left], k, after, bounds)
         rest = Rows(left.astype(np.int32)[rest.queries], rest.distances, rest.ids)
         return [rest] if len(left) == len(queries) else [nearest_of(joined([heaps.rows(), rest]), len(queries), k)]
 
@@ -204,10 +205,9 @@ class TablesPass:
         self, part: Part, tables: Tables, query: NDArray[np.uint64], radius: int, room: int
     ) -> tuple[Rows, int]:
         """Some rows of one query, all of them where they fit into the room, and how many there are."""
-        lists = (tables.cuts, tables.bases, tables.offsets, tables.entries)
         distances, ids = np.empty(room, np.int32), np.empty(room, np.int64)
         count = self._scan.functions["tables_inside"](
-            *part[:9], *lists, frozen(query), self._scan.like, radius, distances, ids
+            *part[:9], *tables.lists, frozen(query), self._scan.like, radius, distances, ids
         )
         held = min(count, room)
         return Rows(np.zeros(held, np.int32), distances[:held], ids[:held]), count

@@ -13,7 +13,7 @@ from hashsvc.errors import Corrupt
 from hashsvc.index.durable import sha256_of
 
 NAME = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)

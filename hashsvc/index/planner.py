@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hashsvc.index.part import Part
     from hashsvc.index.passes import Pass
 
-# A nearest search may spend this share of a scan on the hash tables before it turns to the scan.
+# A nearest search may spend this share of a scan on the hash tables before it looks whether they will do.
 TRIAL = 0.15
 # Below this share of allowed items a nearest search's k-th distance lies too far out for the tables.
 TABLES_FROM = 0.5
@@ -54,7 +54,8 @@ class Planner:
     def __init__(self, scan: ScanPass, costs: Costs) -> None:
         self._costs = costs
         self.scan = scan
-        self.tables = TablesPass(scan, TRIAL * costs.scan / costs.look)
+        worth = costs.scan / costs.look
+        self.tables = TablesPass(scan, TRIAL * worth, worth)
         self.ways: dict[str, Pass] = {"scan": scan, "gather": GatherPass(scan), "tables": self.tables}
 
     def nearest(self, parts: Sequence[Part], queries: NDArray[np.uint64], k: int, after: Cursor) -> Rows:
@@ -85,7 +86,7 @@ class Planner:
         """Expected nanoseconds of each possible pass of a nearest search."""
         costs = self._scan_costs(part, queries)
         if tables_of(part) is not None and part.total > TABLES_FROM * len(part.ids):
-            # What it takes depends on how near the neighbours are; it gives up after this share of a scan.
+            # What it takes depends on how near the neighbours are; after this share of a scan it mostly knows.
             costs["tables"] = TRIAL * costs["scan"]
         return costs
 

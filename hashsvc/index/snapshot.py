@@ -41,7 +41,13 @@ _HOMES: WeakKeyDictionary[Segment, Home] = WeakKeyDictionary()
 KEPT = 2
 PARTIAL = ".partial-"
 DAMAGED = "damaged-"
-TABLES = {"cuts": np.int64, "bases": np.int64, "offsets": np.uint32, "entries": np.uint32}
+TABLES = {
+    "cuts": np.int64,
+    "bases": np.int64,
+    "offsets": np.uint32,
+    "entries": np.uint32,
+    "signatures": np.uint16,
+}
 COLUMNS = {
     "blocks": np.uint64,
     "ids": np.int64,
@@ -244,7 +250,8 @@ def _load(folder: Path, entry: Mapping[str, Any], manifest: Manifest) -> Held:
 def _load_tables(folder: Path, number: int, codes: int) -> Tables:
     columns = {role: _map(folder / f"{number}-tables_{role}.bin", kind) for role, kind in TABLES.items()}
     cuts, entries = columns["cuts"].reshape(-1, 3), columns["entries"].reshape(-1, codes)
-    return Tables(cuts, columns["bases"], columns["offsets"], entries)
+    signatures = columns["signatures"].reshape(len(cuts), -1)
+    return Tables(cuts, columns["bases"], columns["offsets"], entries, signatures)
 
 
 def _map(path: Path, kind: Any) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from math import comb
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -32,17 +32,26 @@ class Tables:
         bases: ``int64[m]``: where each table's offsets start.
         offsets: ``uint32[sum of 2**width + 1]``: where each value's entries start in its table.
         entries: ``uint32[m, codes]``: codes in order of the substring's value.
+        signatures: ``uint16[m, codes]``: of each entry's code the substring of the next table; ``uint16[m, 0]`` for
+            codes of one table, which has no other, and of several words, whose neighbours lie so far out that it tells
+            nothing.
     """
 
     cuts: NDArray[np.int64]
     bases: NDArray[np.int64]
     offsets: NDArray[np.uint32]
     entries: NDArray[np.uint32]
+    signatures: NDArray[np.uint16]
+
+    @property
+    def lists(self) -> tuple[NDArray[Any], ...]:
+        """What the kernel takes."""
+        return self.cuts, self.bases, self.offsets, self.entries, self.signatures
 
     @property
     def size(self) -> int:
         """Bytes in memory."""
-        return self.offsets.nbytes + self.entries.nbytes
+        return self.offsets.nbytes + self.entries.nbytes + self.signatures.nbytes
 
     def looked_at(self, radius: int) -> float:
         """How many buckets and codes a look-up within ``radius`` is expected to touch, if codes were spread evenly."""
@@ -87,11 +96,26 @@ def build_tables(segment: Segment) -> Tables:
     cuts = substrings(segment.bits)
     words = segment.words()
     entries = np.empty((len(cuts), segment.codes), np.uint32)
+    signatures = np.empty((len(cuts), segment.codes if signed(cuts) else 0), np.uint16)
+    values = [_values(words, cut) for cut in cuts.tolist()]
     offsets = []
-    for table, (word, shift, width) in enumerate(cuts.tolist()):
-        keys = (words[:, word] >> np.uint64(shift) & np.uint64((1 << width) - 1)).astype(np.uint16)
+    for table, (keys, width) in enumerate(zip(values, cuts[:, 2].tolist(), strict=True)):
         entries[table] = np.argsort(keys, kind="stable")
+        if signatures.size:
+            signatures[table] = values[(table + 1) % len(cuts)][entries[table]]
         counts = np.bincount(keys, minlength=1 << width)
         offsets.append(np.concatenate([[0], np.cumsum(counts)]).astype(np.uint32))
     assert word_count(segment.bits) >= cuts[-1, 0] + 1
-    return Tables(frozen(cuts), frozen(table_bases(cuts)), frozen(np.concatenate(offsets)), frozen(entries))
+    bases = table_bases(cuts)
+    return Tables(frozen(cuts), frozen(bases), frozen(np.concatenate(offsets)), frozen(entries), frozen(signatures))
+
+
+def signed(cuts: NDArray[np.int64]) -> bool:
+    """Whether entries of tables over these substrings have signatures; see :class:`Tables`."""
+    return len(cuts) > 1 and not cuts[-1, 0]
+
+
+def _values(words: NDArray[np.uint64], cut: tuple[int, int, int]) -> NDArray[np.uint16]:
+    """One substring ``uint16[n]`` of each code."""
+    word, shift, width = cut
+    return (words[:, word] >> np.uint64(shift) & np.uint64((1 << width) - 1)).astype(np.uint16)

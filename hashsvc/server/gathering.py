@@ -110,7 +110,9 @@ class Gathering:
         with self._lock:
             self._waiting.append(ticket)
             if self._listening:
-                self._company.notify()
+                # The last of those on their way ends the wait: waking the leader for each costs more than it gives.
+                if not self._arrivals.coming:
+                    self._company.notify()
             elif self._free:
                 self._free -= 1
                 ticket.leads = True

@@ -29,11 +29,11 @@ class Size:
 def sizes(threads: int) -> Mapping[Lane, Size]:
     """The sizes of all lanes for a server of ``threads`` search threads.
 
-    A thread of the search lane mostly waits for its batch (see gathering.py): the more of them, the larger the batches.
-    Streams wait for nothing: each holds its thread, which is cheap, until it ends.
+    A thread of the search lane mostly waits for its batch (see gathering.py): the more of them, the larger the batches,
+    and the more of them to wake. Streams wait for nothing: each holds its thread, which is cheap, until it ends.
     """
     return {
-        Lane.SEARCH: Size(4 * threads, 8 * threads),
+        Lane.SEARCH: Size(2 * threads, 10 * threads),
         Lane.READ: Size(threads, 16 * threads),
         Lane.WRITE: Size(threads, 16 * threads),
         Lane.STREAM: Size(16 * threads, 0),

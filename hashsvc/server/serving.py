@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import grpc
@@ -58,11 +59,16 @@ def settle_process() -> None:
     """Make this process one that answers quickly; for doors, once everything is loaded.
 
     A look of the garbage collector at all that was loaded takes a tenth of a second in which nobody is answered: it is
-    left out from now on. And a thread lets go of the interpreter sooner when another asks for it.
+    left out from now on. A thread lets go of the interpreter sooner when another asks for it. And on Linux a thread
+    that wakes does not push aside the one that woke it, which mostly still holds the interpreter that both need: more
+    than half of all forced changes of threads were that.
     """
     gc.collect()
     gc.freeze()
     sys.setswitchinterval(SWITCH_SECONDS)
+    if hasattr(os, "SCHED_BATCH"):
+        with suppress(OSError):  # a sandbox may forbid it
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def serve(

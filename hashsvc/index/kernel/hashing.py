@@ -4,6 +4,9 @@ A code is cut into m disjoint substrings, one table each. If two codes differ in
 of the first b + 1 substrings differs in at most a bits, or one of the others in at most a - 1: otherwise they would
 differ in at least ``(b + 1) * (a + 1) + (m - b - 1) * a = m * a + b + 1`` bits. So looking up every bucket within those
 substring radii finds every code within the radius. A code is taken only where it comes up first.
+
+The codes of a bucket lie all over the memory. Where an entry has a signature beside it (another substring of its code),
+most codes that are too far show it there.
 """
 
 from __future__ import annotations
@@ -13,10 +16,13 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
-from hashsvc.index.kernel.scan import distance_at, is_set, items_at, offer_code, put_items
-from hashsvc.index.kernel.vector import bit_count, words_from
+from hashsvc.index.kernel.scan import GROUP, distance_at, is_set, items_at, offer_code, put_items
+from hashsvc.index.kernel.vector import ask_for, bit_count, words_from
 
 ONE = np.uint64(1)
+FARTHEST = 1 << 30
+TOGETHER = 64
+SPOTS = 256
 
 
 @register_jitable
@@ -58,6 +64,81 @@ def choose(width: Any, weight: Any) -> Any:
     return total
 
 
+@register_jitable
+def signature_of(query: Any, cuts: Any, table: Any) -> Any:
+    """What an entry of this table has beside it: the substring of the next table, which the table's own leaves out."""
+    word, shift, width = cuts[(table + 1) % len(cuts)]
+    return substring(query[word], shift, width)
+
+
+@register_jitable
+def next_codes(
+    lists: Any, table: Any, buckets: Any, where: Any, entry: Any, wanted: Any, bound: Any, spots: Any
+) -> Any:
+    """Fill ``spots int64[n]`` with codes of these buckets, an entry of ``buckets[where]`` first, and have them brought.
+
+    Codes whose signature lies beyond the bound are left out. Returns how many there are, and the (where, entry) to go
+    on with.
+    """
+    blocks, offsets, entries, signatures = lists
+    start, words, signed = np.uintp(blocks.ctypes.data), blocks.shape[1], signatures.shape[1] > 0
+    held = 0
+    while where < len(buckets):
+        stop = np.int64(offsets[buckets[where] + 1])
+        while entry < stop:
+            if not signed or bit_count(np.uint64(signatures[table, entry]) ^ wanted) <= bound:
+                position = np.int64(entries[table, entry])
+                ask_for(start + np.uintp(8 * (GROUP * words * (position >> 6) + (position & 63))))
+                spots[held] = position
+                held += 1
+            entry += 1
+            if held == len(spots):
+                return held, where, entry
+        where += 1
+        if where < len(buckets):
+            entry = np.int64(offsets[buckets[where]])
+    return held, where, entry
+
+
+@register_jitable
+def next_buckets(base: Any, key: Any, pattern: Any, end: Any, offsets: Any, buckets: Any) -> Any:
+    """Fill ``buckets int64[n]`` with those of this pattern and the next of its weight, and have their places brought.
+
+    Returns how many there are, and the pattern to go on with (``end`` after the last).
+    """
+    count, start = 0, np.uintp(offsets.ctypes.data)
+    while count < len(buckets) and pattern < end:
+        buckets[count] = base + np.int64(key ^ pattern)
+        ask_for(start + np.uintp(4 * buckets[count]))
+        count += 1
+        pattern = next_of_weight(pattern) if pattern != 0 else end
+    return count, pattern
+
+
+@register_jitable
+def ask_for_buckets(offsets: Any, entries: Any, signatures: Any, table: Any, buckets: Any, count: Any) -> Any:
+    """Have the first entries of these buckets brought, and their signatures."""
+    start = np.uintp(entries.ctypes.data) + np.uintp(4 * table * entries.shape[1])
+    beside = np.uintp(signatures.ctypes.data) + np.uintp(2 * table * signatures.shape[1])
+    for bucket in buckets[:count]:
+        first = np.int64(offsets[bucket])
+        ask_for(start + np.uintp(4 * first))
+        if signatures.shape[1] > 0:
+            ask_for(beside + np.uintp(2 * first))
+
+
+@register_jitable
+def looks_left(cuts: Any, codes: Any, radii: Any, distance: Any) -> Any:
+    """Codes and buckets that are expected to be looked at before all within ``distance`` are found."""
+    tables, total = len(cuts), 0.0
+    for table in range(tables):
+        width = cuts[table, 2]
+        reach = distance // tables if table <= distance % tables else distance // tables - 1
+        for weight in range(radii[table] + 1, min(reach, width) + 1):
+            total += choose(width, weight) * (1.0 + codes / 2.0**width)
+    return total
+
+
 def tables_nearest(
     blocks: Any,
     ids: Any,
@@ -72,9 +153,11 @@ def tables_nearest(
     bases: Any,
     offsets: Any,
     entries: Any,
+    signatures: Any,
     queries: Any,
     like: Any,
     after: Any,
+    trial: Any,
     budget: Any,
     heap_distances: Any,
     heap_ids: Any,
@@ -83,14 +166,16 @@ def tables_nearest(
 ) -> Any:
     """As scan_nearest, by growing substring radii until the k-th distance is covered.
 
-    ``cuts int64[m, 3]`` (word, shift, width), ``bases int64[m]`` into ``offsets``, ``entries uint32[m, codes]``.
-    A query that would look at more than ``budget`` codes and buckets is left with ``done`` false; its heap holds true
-    items, so its k-th distance bounds the answer's.
+    ``cuts int64[m, 3]`` (word, shift, width), ``bases int64[m]`` into ``offsets``, ``entries uint32[m, codes]``,
+    ``signatures uint16[m, codes or 0]``. Each query may look at ``trial`` codes and buckets, and then at up to
+    ``budget`` of them if that will do for the k-th distance found so far. Else it is left with ``done`` false; its heap
+    holds true items, so its k-th distance bounds the answer's.
     """
     part = (ids, items, shared, shared_codes, shared_offsets, extra_ids, extras)
     tables, words, k = len(cuts), len(like), heap_ids.shape[1]
     query_base = np.uintp(queries.ctypes.data)
-    radii = np.empty(tables, np.int64)
+    lists = (blocks, offsets, entries, signatures)
+    radii, buckets, spots = np.empty(tables, np.int64), np.empty(TOGETHER, np.int64), np.empty(SPOTS, np.int64)
     for number in range(len(queries)):
         query = words_from(query_base + np.uintp(8 * words * number), like)
         distances, numbers, size = heap_distances[number], heap_ids[number], sizes[number]
@@ -102,28 +187,31 @@ def tables_nearest(
                 if weight > width:
                     radii[table] = weight
                     continue
-                buckets = choose(width, weight)
-                spent += buckets * (1.0 + len(ids) / 2.0**width)
-                if spent > budget:
+                looks = choose(width, weight) * (1.0 + len(ids) / 2.0**width)
+                spent += looks
+                if spent > trial and (
+                    size < k or spent + looks_left(cuts, len(ids), radii, distances[0]) - looks > budget
+                ):
                     running = False
                     break
-                key = substring(query[word], shift, width)
+                key, wanted = substring(query[word], shift, width), signature_of(query, cuts, table)
                 pattern, end = (ONE << np.uint64(weight)) - ONE, ONE << np.uint64(width)
                 while pattern < end:
-                    bucket = bases[table] + np.int64(key ^ pattern)
-                    for entry in range(offsets[bucket], offsets[bucket + 1]):
-                        position = np.int64(entries[table, entry])
-                        if not is_set(codes, position):
-                            continue
-                        distance = distance_at(blocks, position, query)
-                        if size == k and distance > distances[0]:
-                            continue
-                        if came_up(blocks, position, query, cuts, radii, tables):
-                            continue
-                        size = offer_code(part, position, distance, after, distances, numbers, size)
-                    if pattern == 0:
-                        break
-                    pattern = next_of_weight(pattern)
+                    count, pattern = next_buckets(bases[table], key, pattern, end, offsets, buckets)
+                    ask_for_buckets(offsets, entries, signatures, table, buckets, count)
+                    bound = np.int64(distances[0]) if size == k else FARTHEST
+                    where, entry = 0, np.int64(offsets[buckets[0]])
+                    while where < count:
+                        held, where, entry = next_codes(
+                            lists, table, buckets[:count], where, entry, wanted, bound - weight, spots
+                        )
+                        for position in spots[:held]:
+                            distance = distance_at(blocks, position, query)
+                            if size == k and distance > distances[0]:
+                                continue
+                            if not is_set(codes, position) or came_up(blocks, position, query, cuts, radii, tables):
+                                continue
+                            size = offer_code(part, position, distance, after, distances, numbers, size)
                 radii[table] = weight
                 if size == k and distances[0] <= tables * weight + table:
                     done[number] = True
@@ -149,6 +237,7 @@ def tables_inside(
     bases: Any,
     offsets: Any,
     entries: Any,
+    signatures: Any,
     query_words: Any,
     like: Any,
     radius: Any,
@@ -161,7 +250,7 @@ def tables_inside(
     """
     part = (ids, items, shared, shared_codes, shared_offsets, extra_ids, extras)
     query = words_from(np.uintp(query_words.ctypes.data), like)
-    tables = len(cuts)
+    tables, signed = len(cuts), signatures.shape[1] > 0
     radii = np.empty(tables, np.int64)
     for table in range(tables):
         radii[table] = radius // tables if table <= radius % tables else radius // tables - 1
@@ -169,11 +258,14 @@ def tables_inside(
     for table in range(tables):
         word, shift, width = cuts[table]
         key, end = substring(query[word], shift, width), ONE << np.uint64(width)
+        wanted = signature_of(query, cuts, table)
         for weight in range(min(radii[table], width) + 1):
             pattern = (ONE << np.uint64(weight)) - ONE
             while pattern < end:
                 bucket = bases[table] + np.int64(key ^ pattern)
                 for entry in range(offsets[bucket], offsets[bucket + 1]):
+                    if signed and weight + bit_count(np.uint64(signatures[table, entry]) ^ wanted) > radius:
+                        continue
                     position = np.int64(entries[table, entry])
                     distance = distance_at(blocks, position, query)
                     if distance > radius or not is_set(codes, position):

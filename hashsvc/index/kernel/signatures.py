@@ -23,7 +23,7 @@ QUERIES = _read(types.uint64, 2)
 COLUMNS = QUERIES
 NUMBER = types.int64
 PART = (BLOCKS, IDS, BITMAP, BITMAP, BITMAP, INDICES, INDICES, IDS, BITMAP)
-TABLES = (_read(types.int64, 2), IDS, INDICES, _read(types.uint32, 2))
+TABLES = (_read(types.int64, 2), IDS, INDICES, _read(types.uint32, 2), _read(types.uint16, 2))
 HEAPS = (_write(types.int32, 2), _write(types.int64, 2), _write(types.int64))
 AFTER = types.UniTuple(types.int64, 2)
 
@@ -35,7 +35,17 @@ def signature(name: str, words: int) -> tuple[Any, ...]:
     return {
         "scan_nearest": (*PART, QUERIES, like, AFTER, _write(types.int64), *HEAPS),
         "scan_inside": (*PART, QUERIES, like, NUMBER, _write(types.int64), _write(types.int32), *found),
-        "tables_nearest": (*PART, *TABLES, QUERIES, like, AFTER, types.float64, *HEAPS, _write(types.boolean)),
+        "tables_nearest": (
+            *PART,
+            *TABLES,
+            QUERIES,
+            like,
+            AFTER,
+            types.float64,
+            types.float64,
+            *HEAPS,
+            _write(types.boolean),
+        ),
         "tables_inside": (*PART, *TABLES, QUERIES, like, NUMBER, *found),
         "settle": HEAPS,
         "join_range": (

@@ -131,6 +131,24 @@ def bit_count(_context: Any, word: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
+@intrinsic
+def ask_for(_context: Any, address: Any) -> Any:
+    """Have the memory at an address brought near while other things are done."""
+
+    def generate(_target: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        _emit_prefetch(builder, arguments[0])
+        return ir.Constant(I64, 0)
+
+    return types.int64(address), generate
+
+
+def _emit_prefetch(builder: Any, address: Any) -> None:
+    prefetch = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
+    function = cgutils.get_or_insert_function(builder.module, prefetch, "llvm.prefetch")
+    place = builder.inttoptr(address, I8.as_pointer())
+    builder.call(function, [place, *(ir.Constant(I32, value) for value in (0, 3, 1))])
+
+
 class _NearBuilder:
     """Emits the distances of one group: eight vectors of eight codes."""
 
@@ -186,12 +204,8 @@ class _NearBuilder:
         return self.builder.icmp_unsigned("!=", hits, ir.Constant(I8, 0))
 
     def _prefetch(self) -> None:
-        prefetch = ir.FunctionType(ir.VoidType(), [I8.as_pointer(), I32, I32, I32])
-        function = cgutils.get_or_insert_function(self.builder.module, prefetch, "llvm.prefetch")
         for line in range(GROUP_LINES * self.count):
-            ahead = self.builder.add(self.address, ir.Constant(I64, AHEAD + LINE * line))
-            place = self.builder.inttoptr(ahead, I8.as_pointer())
-            self.builder.call(function, [place, *(ir.Constant(I32, value) for value in (0, 3, 1))])
+            _emit_prefetch(self.builder, self.builder.add(self.address, ir.Constant(I64, AHEAD + LINE * line)))
 
     def _function(self, name: str, arguments: list[Any]) -> Any:
         return cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(VECTOR, arguments), name)

@@ -2,7 +2,8 @@
 
 Reader, encoder (decoding in helper processes, then the network) and store (bytes on disk, then one transaction a unit)
 are each measured alone on the first units, in the same run, with the cores they have in the pipeline; then the whole
-job runs. With --kills, a second job runs in two processes of which one is killed at random that many times. Example:
+job runs. With --kills, a second job runs in two processes of which one is killed at random that many times; with
+--node-kills, others run on one, two and three Ray nodes, one of which is killed that often. Example:
 
     python benchmarks/bulk.py --texts 200000 --images 70000 --kills 20 --json
 """
@@ -20,9 +21,8 @@ import signal
 import sys
 import tarfile
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,11 +47,15 @@ from hashsvc.ingest.helpers import Helpers
 from hashsvc.ingest.line import Clock
 from hashsvc.ingest.unit import Batch, compare, encoded, kept, read, store
 from hashsvc.runners import inline, processes
+from hashsvc.runners import ray as runners_ray
 from hashsvc.runners.lease import Lease
+from hashsvc.runners.progress import Progress
 
 ALONE_UNITS = 10
 SHARD = 10_000
+ROWS, NODE_ROWS = 1_500, 15_000  # of ready codes for each kill: a new node takes seconds, the others go on meanwhile
 NAME = "bulk"
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,48 +216,95 @@ def open_codes(folder: Path, spec: dict[str, Any]) -> Bench:
     return Bench(catalog, Blobs(str(folder / "blobs")), held, None, IngestSpec.of(spec).open(held))
 
 
-def measure_kills(kills: int, folder: Path) -> dict[str, Any]:
-    """A job in two processes, killed again and again, against the same job undisturbed."""
-    rows, unit = 1500 * kills, 50
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Who runs a job of ready codes, and how one of them is killed.
+
+    Args:
+        run: ``(job, catalog, open_bench, lease, progress=) -> job``; progress is told in the calling thread.
+        strike: kills one at random; whether there was one.
+    """
+
+    run: Callable[..., Job]
+    strike: Callable[[random.Random], bool]
+
+
+def measure_kills(kills: int, folder: Path, crew: Crew, rows: int) -> dict[str, Any]:
+    """A job whose crew loses one again and again, against the same job undisturbed."""
     np.save(folder / "codes.npy", np.random.default_rng(0).integers(0, 256, (rows, 8), dtype=np.uint8))
-    spec = IngestSpec((str(folder / "codes.npy"),), rows=unit)
+    spec = IngestSpec((str(folder / "codes.npy"),), rows=50)
     collection = Collection(NAME, Kind.CODE, 64, content=ContentMode.NONE)
     killed, calm = (new_store(folder / name, collection, None) for name in ("killed", "calm"))
     job = ingest.plan(killed.catalog, killed.collection, spec)
-    over, count = threading.Event(), iter(range(1, kills + 1))
-    done = [0]
+    rng, done = random.Random(0), 0
+    due = rng.randint(1, 30)
 
-    def kill() -> None:
-        rng = random.Random(0)
-        due = rng.randint(1, 30)
-        for number in count:
-            while killed.catalog.jobs.get(job).units_done < due and not over.is_set():
-                time.sleep(0.02)
-            if over.is_set() or not (victims := list(members())):
-                return
-            os.kill(rng.choice(victims), signal.SIGKILL)
-            done[0] = number
-            due = killed.catalog.jobs.get(job).units_done + rng.randint(1, 30)
+    def kill(at: Progress) -> None:
+        nonlocal due, done
+        if done < kills and at.done >= due and crew.strike(rng):
+            done, due = done + 1, at.done + rng.randint(1, 30)
 
-    killer = threading.Thread(target=kill)
-    killer.start()
     killed.catalog.jobs.claim(NAME, 60)
     with Lease(killed.catalog, job.id, NAME) as lease:
         opened = partial(open_codes, killed.folder, spec.as_json())
-        job = processes.run(job, killed.catalog, opened, lease, count=2)
-        again = processes.run(job, killed.catalog, opened, lease, count=1)
-    over.set()
-    killer.join()
+        job = crew.run(job, killed.catalog, opened, lease, progress=kill)
+        again = crew.run(job, killed.catalog, opened, lease)
     plain = ingest.plan(calm.catalog, calm.collection, spec)
     for one in calm.catalog.jobs.units(plain):
         ingest.run_unit(calm.bench(spec, None), one)
     return {
-        "kills": done[0],
+        "kills": done,
         "equal": killed.catalog.items.digest(killed.collection) == calm.catalog.items.digest(calm.collection),
         "lost": rows - killed.catalog.items.count(killed.collection),
         "doubled": killed.catalog.collections.get(NAME).watermark - rows,
         "units_of_second_run": again.units_done - job.units_done,
     }
+
+
+def two_processes() -> Crew:
+    """Two worker processes of this machine."""
+
+    def strike(rng: random.Random) -> bool:
+        if not (victims := list(members())):
+            return False
+        os.kill(rng.choice(victims), signal.SIGKILL)
+        return True
+
+    return Crew(partial(processes.run, count=2), strike)
+
+
+@contextmanager
+def ray_nodes(count: int) -> Iterator[Crew]:
+    """An actor on each of ``count`` Ray nodes; a node that is killed is replaced by a new one. The head stays."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    others = [cluster.add_node(num_cpus=1) for _ in range(count - 1)]
+    path = os.pathsep.join([str(ROOT), str(ROOT / "benchmarks")])
+    ray.init(address=cluster.address, runtime_env={"env_vars": {"PYTHONPATH": path}}, log_to_driver=False)
+
+    def strike(rng: random.Random) -> bool:
+        cluster.remove_node(others.pop(rng.randrange(len(others))), allow_graceful=False)
+        others.append(cluster.add_node(num_cpus=1))
+        return True
+
+    try:
+        yield Crew(partial(runners_ray.run, count=count), strike)
+    finally:
+        ray.shutdown()
+        cluster.shutdown()  # type: ignore[no-untyped-call]
+
+
+def measure_nodes(kills: int) -> dict[str, Any]:
+    """The same job on one, two and three Ray nodes, and on three of which one is killed again and again."""
+    found: dict[str, Any] = {}
+    for count, struck in ((1, 0), (2, 0), (3, 0), (3, kills)):
+        with ray_nodes(count) as crew, scratch() as folder:
+            found[f"{count} nodes" + (", killed" if struck else "")] = measure_kills(
+                struck, folder, crew, max(ROWS, NODE_ROWS * struck)
+            )
+    return found
 
 
 def members() -> Iterator[int]:
@@ -267,6 +318,7 @@ def main() -> None:
     parser.add_argument("--texts", type=int, default=200_000)
     parser.add_argument("--images", type=int, default=70_000)
     parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--node-kills", type=int, default=0, help="the same on Ray nodes, which needs hashsvc[ray]")
     parser.add_argument("--rows", type=int, default=2048, help="rows of a unit")
     parser.add_argument("--helpers", type=int, default=max(1, (os.cpu_count() or 2) - 1))
     parser.add_argument("--model", default="itq")
@@ -288,7 +340,9 @@ def main() -> None:
                 print(f"{name}: {result[name]}", file=sys.stderr)
     if options.kills:
         with scratch() as folder:
-            result["killed"] = measure_kills(options.kills, folder)
+            result["killed"] = measure_kills(options.kills, folder, two_processes(), ROWS * options.kills)
+    if options.node_kills:
+        result["ray"] = measure_nodes(options.node_kills)
     print(json.dumps(result))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hashsvc.domain.jobs import DeadLetter
 from hashsvc.domain.kinds import Kind
 from hashsvc.errors import InvalidArgument
 from hashsvc.readers import Columns, Source, open_source
+from hashsvc.readers.tar import _content, _members
 
 
 def write_tar(path: Path, files: dict[str, bytes]) -> None:
@@ -56,6 +58,38 @@ def test_long_names_keep_their_headers(tmp_path: Path) -> None:
     write_tar(tmp_path / "a.tar", {f"{'long' * 40}/{i}.txt": b"t" for i in range(5)})
     found = read(open_source(str(tmp_path / "a.tar"), kind=Kind.TEXT), 2)
     assert [row.key for row in found] == [f"{'long' * 40}/{i}" for i in range(5)]
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_every_form_of_header_gives_what_tarfile_gives(tmp_path: Path, form: int) -> None:
+    names = ["plain.txt", "ümläut.md", f"{'deep/' * 25}far.txt", "./dotted.text", f"{'n' * 90}.txt", "empty.txt"]
+    with tarfile.open(tmp_path / "a.tar", "w", format=form) as tar:
+        folder = tarfile.TarInfo("deep/")
+        folder.type = tarfile.DIRTYPE
+        tar.addfile(folder)
+        for number, name in enumerate(names):
+            info = tarfile.TarInfo(name)
+            info.size, info.mtime = 400 * number if name != "empty.txt" else 0, 1.5 if form == tarfile.PAX_FORMAT else 1
+            tar.addfile(info, io.BytesIO(b"x" * info.size))
+        link = tarfile.TarInfo("link.txt")
+        link.type, link.linkname = tarfile.SYMTYPE, "plain.txt"
+        tar.addfile(link)
+    with tarfile.open(tmp_path / "a.tar") as tar:
+        expected = [(member.name, member.size) for member in tar if member.isfile()]
+    with (tmp_path / "a.tar").open("rb") as raw:
+        found = list(_members(raw, 0))
+        assert [(member.name, member.size) for member in found] == expected
+        assert [_content(raw, member) for member in found] == [b"x" * size for _, size in expected]
+
+
+def test_holes_are_filled(tmp_path: Path) -> None:
+    with (tmp_path / "a.txt").open("wb") as out:
+        out.seek(1 << 20)
+        out.write(b"end")
+    subprocess.run(["tar", "--sparse", "-cf", "a.tar", "a.txt"], cwd=tmp_path, check=True)
+    assert (tmp_path / "a.tar").stat().st_size < 1 << 19
+    with (tmp_path / "a.tar").open("rb") as raw:
+        assert [_content(raw, member) for member in _members(raw, 0)] == [(tmp_path / "a.txt").read_bytes()]
 
 
 def test_shards_of_a_folder_keep_their_samples_apart(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from hashsvc.domain.kinds import Kind
 from hashsvc.encoders.contract import Decoded
@@ -72,7 +72,9 @@ def open_image(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
 def _plain(picture: Image.Image) -> Image.Image:
     picture.draft("RGB" if picture.mode not in {"L", "1"} else "L", (4 * LARGEST_SIDE, 4 * LARGEST_SIDE))
-    upright = ImageOps.exif_transpose(picture)
+    picture.load()
+    # Pillow copies what is upright, or in the wanted mode, already.
+    upright = picture if picture.getexif().get(ExifTags.Base.Orientation, 1) == 1 else ImageOps.exif_transpose(picture)
     if upright.mode.startswith("I") or upright.mode == "F":
         values = np.asarray(upright, dtype=np.float64)
         top = 65535.0 if values.max(initial=0) > 255 else 255.0
@@ -81,7 +83,11 @@ def _plain(picture: Image.Image) -> Image.Image:
         over = upright.convert("RGBA")
         white = Image.new("RGBA", over.size, "white")
         return Image.alpha_composite(white, over).convert("RGB")
-    return upright.convert("L" if upright.mode in {"L", "1", "LA"} else "RGB")
+    return _in_mode(upright, "L" if upright.mode in {"L", "1", "LA"} else "RGB")
+
+
+def _in_mode(picture: Image.Image, mode: str) -> Image.Image:
+    return picture if picture.mode == mode else picture.convert(mode)
 
 
 class ImageFront:
@@ -115,7 +121,7 @@ class ImageFront:
 
     def decode(self, content: bytes) -> NDArray[np.uint8]:
         """``uint8[height, width, channels]``; InvalidContent as :func:`open_image`."""
-        picture = open_image(content).convert("L" if self.channels == 1 else "RGB")
+        picture = _in_mode(open_image(content), "L" if self.channels == 1 else "RGB")
         if picture.size != (self.columns, self.rows):
             picture = picture.resize((self.columns, self.rows), Image.Resampling.BILINEAR)
         return np.array(picture, dtype=np.uint8).reshape(self.rows, self.columns, self.channels)

@@ -25,14 +25,14 @@ from hashsvc.domain.filters import Node
 from hashsvc.domain.items import Item, StoredItem, Written
 from hashsvc.domain.jobs import JobKind
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
-from hashsvc.domain.service import Page
+from hashsvc.domain.service import PIECE, Page
 from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, NotFound
 from hashsvc.readers import Columns
 from hashsvc.search import Searcher
 from hashsvc.settings import Limits, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     import numpy as np
@@ -308,6 +308,22 @@ class Store:
         """See :meth:`Service.within`."""
         check_query(query, "query")
         return self._searcher(collection).within(query, radius=radius, filter=filter, metadata=metadata)
+
+    def within_pieces(
+        self,
+        collection: str,
+        query: Query,
+        *,
+        radius: int,
+        filter: Node | None = None,
+        metadata: bool = True,
+        size: int = PIECE,
+    ) -> Generator[Answer, None, None]:
+        """See :meth:`Service.within_pieces`."""
+        check_query(query, "query")
+        check_count(size, "size", self.limits.max_page)
+        searcher = self._searcher(collection)
+        return searcher.within_pieces(query, radius=radius, size=size, filter=filter, metadata=metadata)
 
     def encode(self, encoder: str, contents: Sequence[bytes]) -> NDArray[np.uint8]:
         """See :meth:`Service.encode`."""

@@ -117,6 +117,7 @@ class AsyncClient:
     search = _awaited(Client.search)
     neighbours = _awaited(Client.neighbours)
     within = _awaited(Client.within)
+    within_pieces = _streamed(Client.within_pieces)
     encode = _awaited(Client.encode)
     encoders = _awaited(Client.encoders)
     encoder = _awaited(Client.encoder)

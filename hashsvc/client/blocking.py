@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from hashsvc.client.channel import MAX_MESSAGE, Tls, bearer, error_of, open_chan
 from hashsvc.client.dedup import DedupClient
 from hashsvc.client.upload import BATCH_BYTES, BATCH_ITEMS, Upload, batches
 from hashsvc.domain.kinds import ContentMode, IndexKind, Kind
-from hashsvc.domain.service import Page
+from hashsvc.domain.service import PIECE, Page
 from hashsvc.errors import InvalidArgument
 from hashsvc.v1 import (
     collections_pb2,
@@ -37,7 +38,7 @@ from hashsvc.wire.items import read_stored, read_written
 from hashsvc.wire.jobs import read_dead_letter, read_job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -284,6 +285,27 @@ class Client:
         request = requests.within(collection, query, radius, filter, metadata=metadata)
         with self._raising():
             return requests.read_within(self._search.Within(request, timeout=self.timeout, metadata=self._metadata))
+
+    def within_pieces(
+        self,
+        collection: str,
+        query: Query,
+        *,
+        radius: int,
+        filter: Node | None = None,
+        metadata: bool = True,
+        size: int = PIECE,
+    ) -> Generator[Answer, None, None]:
+        """See :meth:`Service.within_pieces`; closing the iterator ends the call."""
+        request = requests.within(collection, query, radius, filter, metadata=metadata)
+        call = self._search.Within(request, metadata=self._metadata)
+        try:
+            with self._raising():
+                for piece in requests.read_pieces(call):
+                    for start in range(0, max(1, len(piece.matches)), size):
+                        yield replace(piece, matches=piece.matches[start : start + size])
+        finally:
+            call.cancel()
 
     def encode(self, encoder: str, contents: Sequence[bytes]) -> NDArray[np.uint8]:
         """See :meth:`Service.encode`."""

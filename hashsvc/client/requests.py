@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from google.protobuf import field_mask_pb2
 
 from hashsvc.domain.kinds import Kind
-from hashsvc.domain.neighbours import Answer, Match, Neighbours
+from hashsvc.domain.neighbours import Answer, Neighbours
 from hashsvc.errors import Internal, InvalidArgument
 from hashsvc.v1 import collections_pb2, encoding_pb2, items_pb2, jobs_pb2, search_pb2
 from hashsvc.wire.answers import read_matches
@@ -21,7 +22,7 @@ from hashsvc.wire.items import write_item
 from hashsvc.wire.queries import write_query, write_rerank
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -190,16 +191,26 @@ def within(
 
 def read_within(parts: Iterable[search_pb2.WithinResponse]) -> Answer:
     """The answer whose summary and pieces ``parts`` are."""
-    summary: search_pb2.WithinSummary | None = None
-    matches: list[Match] = []
+    pieces = list(read_pieces(parts))
+    matches = tuple(match for piece in pieces for match in piece.matches)
+    return replace(pieces[-1], matches=matches, total=len(matches))
+
+
+def read_pieces(parts: Iterable[search_pb2.WithinResponse]) -> Iterator[Answer]:
+    """The pieces of an answer, at least one; the last is not complete where fewer came than were announced."""
+    answer, seen = None, 0
     for part in parts:
         if part.WhichOneof("part") == "summary":
-            summary = part.summary
-        else:
-            matches.extend(read_matches(part.matches))
-    if summary is None or len(matches) != summary.total:
+            one = part.summary
+            answer = Answer((), one.watermark, one.exact, one.complete, one.encoder, one.total)
+        elif answer is not None:
+            if seen:
+                yield answer
+            answer = replace(answer, matches=read_matches(part.matches))
+            seen += len(answer.matches)
+    if answer is None or seen > answer.total:
         raise Internal("the server's answer is not whole")
-    return Answer(tuple(matches), summary.watermark, summary.exact, summary.complete, summary.encoder, summary.total)
+    yield replace(answer, complete=answer.complete and seen == answer.total)
 
 
 def encode(version: EncoderVersion, contents: Sequence[bytes]) -> encoding_pb2.EncodeRequest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind
     from hashsvc.domain.neighbours import Answer
     from hashsvc.domain.queries import Query, Rerank
+
+
+PIECE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,23 @@ class Service(Protocol):
         self, collection: str, query: Query, *, radius: int, filter: Node | None = None, metadata: bool = True
     ) -> Answer:
         """Every item at distance <= radius, in order of (distance, id)."""
+        ...
+
+    def within_pieces(
+        self,
+        collection: str,
+        query: Query,
+        *,
+        radius: int,
+        filter: Node | None = None,
+        metadata: bool = True,
+        size: int = PIECE,
+    ) -> Generator[Answer, None, None]:
+        """The same in pieces, at least one, of at most ``size`` matches, for answers too large to hold.
+
+        Each piece names the total of all. A piece is not complete where an item was deleted while the answer was read.
+        Whoever has seen enough closes the iterator.
+        """
         ...
 
     def encode(self, encoder: str, contents: Sequence[bytes]) -> NDArray[np.uint8]:

@@ -22,6 +22,7 @@ TRIES = 7
 KEPT = 64
 # The sample lies in a cache; an index mostly does not, and what jumps about in it waits for memory.
 LEAST_LOOK = 10.0
+LEAST_PICK = 5.0
 LEAST_GATHER = 20.0
 
 
@@ -32,12 +33,14 @@ class Costs:
     Args:
         scan: one code compared with one query.
         look: one bucket or code looked at by the hash tables.
+        pick: one code of a few compared in its place.
         gather: one item copied out of its place.
         call: one pass called, whatever it does.
     """
 
     scan: float = 0.15
     look: float = 20.0
+    pick: float = 10.0
     gather: float = 5.0
     call: float = 5_000.0
 
@@ -69,6 +72,7 @@ def measured(functions: Functions, words: int) -> Costs:
     return Costs(
         scan=max(0.01, (_fastest(lambda: scan.nearest([part], query, 10, START)) - call) / count),
         look=max(LEAST_LOOK * words, _look(functions, scan, part, query)),
+        pick=max(LEAST_PICK * words, (_fastest(lambda: scan.nearest([few], query, 10, START)) - call) / (count / KEPT)),
         gather=max(LEAST_GATHER, (_fastest(lambda: gather.gathered(few)) - call) / (count / KEPT)),
         call=call,
     )

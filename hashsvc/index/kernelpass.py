@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -84,6 +84,10 @@ class ScanPass:
         """See :class:`hashsvc.index.passes.Pass`."""
         return ordered(joined([rows for part in parts for rows in self._inside(part, frozen(queries), radius)]))
 
+    def count_inside(self, parts: Sequence[Part], query: NDArray[np.uint64], radius: int) -> int:
+        """How many items lie within the radius of one query; no more than a buffer of them is in memory."""
+        return sum(len(rows.ids) for part in parts for rows in self._inside(part, frozen(query), radius))
+
     def inside_at_most(self, part: Part, query: NDArray[np.uint64], radius: int, most: int) -> Rows | None:
         """Every item of one part within the radius of one query, unordered; None when there are more than ``most``."""
         state = np.zeros(3, np.int64)
@@ -93,16 +97,15 @@ class ScanPass:
             return None
         return Rows(rows.queries[:count], rows.distances[:count], rows.ids[:count])
 
-    def _inside(self, part: Part, queries: NDArray[np.uint64], radius: int) -> list[Rows]:
-        state, found, room = np.zeros(3, np.int64), [], ROOM
+    def _inside(self, part: Part, queries: NDArray[np.uint64], radius: int) -> Iterator[Rows]:
+        state, room = np.zeros(3, np.int64), ROOM
         while state[0] < len(part.codes):
             rows = Rows(np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int64))
             count = self.functions["scan_inside"](*part[:9], queries, self.like, radius, state, *rows)
             if count < 0:
                 room = max(2 * room, -count)
             elif count:
-                found.append(Rows(rows.queries[:count], rows.distances[:count], rows.ids[:count]))
-        return found
+                yield Rows(rows.queries[:count], rows.distances[:count], rows.ids[:count])
 
 
 class GatherPass:

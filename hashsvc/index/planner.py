@@ -112,7 +112,7 @@ class Planner:
         cost, groups = self._costs, len(part.codes)
         # Groups without an allowed code are passed over: this many are expected to have one.
         met = groups * (1 - exp(-part.total / groups)) if groups else 0
-        scan = cost.call + groups + queries * met * GROUP * cost.scan
+        scan = cost.call + groups + queries * min(met * GROUP * cost.scan, part.total * cost.pick)
         if 2 * part.total > len(part.ids):
             return {"scan": scan}
         gather = 2 * cost.call + groups + part.total * (cost.gather + queries * cost.scan)

@@ -63,10 +63,10 @@ def nearest_of(rows: Rows, queries: int, k: int) -> Rows:
     return Rows(rows.queries[keep], rows.distances[keep], rows.ids[keep])
 
 
-def as_neighbours(rows: Rows, queries: int, *, exact: bool = True) -> Neighbours:
+def as_neighbours(rows: Rows, queries: int, *, exact: bool = True, complete: bool = True) -> Neighbours:
     """Neighbours from rows in order of (query, distance, id)."""
     if queries == 1:
         offsets = np.array([0, len(rows.ids)], np.int64)
     else:
         offsets = np.searchsorted(rows.queries, np.arange(queries + 1)).astype(np.int64)
-    return Neighbours(offsets, rows.ids, rows.distances, exact=exact)
+    return Neighbours(offsets, rows.ids, rows.distances, exact=exact, complete=complete)

@@ -38,6 +38,21 @@ def pages(way: Pass, parts: Sequence[Part], query: NDArray[np.uint64], radius: i
             after = Cursor(int(found.distances[near - 1]), int(found.ids[near - 1]))
 
 
+def at_most(way: Pass, parts: Sequence[Part], query: NDArray[np.uint64], radius: int, most: int) -> Rows | None:
+    """Every item within the radius of one query ``uint64[1, words]``, in order; None for more than ``most``."""
+    if isinstance(way, Planner):
+        return way.inside_at_most(parts, query, radius, most)
+    rows = way.inside(parts, query, radius)
+    return rows if len(rows.ids) <= most else None
+
+
+def count(way: Pass, parts: Sequence[Part], query: NDArray[np.uint64], radius: int) -> int:
+    """How many items lie within the radius of one query."""
+    if isinstance(way, Planner):
+        return way.scan.count_inside(parts, query, radius)
+    return sum(len(page.ids) for page in pages(way, parts, query, radius))
+
+
 def _next_page(way: Pass, parts: Sequence[Part], query: NDArray[np.uint64], radius: int, after: Cursor) -> Rows:
     if isinstance(way, Planner):
         return way.scan.nearest_under(parts, query, PAGE, after, np.array([radius], np.int64))

@@ -18,8 +18,8 @@ from hashsvc.index.layout import GROUP, bit_total, to_words
 from hashsvc.index.memory import Memory, memory_of
 from hashsvc.index.planner import Planner, Step, part_name
 from hashsvc.index.reference import ReferencePass
-from hashsvc.index.rows import START, Cursor, as_neighbours
-from hashsvc.index.streaming import pages
+from hashsvc.index.rows import NOTHING, START, Cursor, as_neighbours
+from hashsvc.index.streaming import at_most, count, pages
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -165,6 +165,25 @@ class View:
             for page in pages(self.exactly, parts, words, radius)
             for ids, distances in page.pieces(chunk)
         )
+
+    def within_at_most(
+        self,
+        queries: NDArray[np.uint8],
+        radius: int,
+        most: int,
+        allowed: NDArray[np.int64] | ItemBitmap | None = None,
+    ) -> Neighbours:
+        """As :meth:`within` of one query ``uint8[1, bits/8]``; empty and not complete where more than ``most`` lie."""
+        self._check_radius(radius)
+        rows = at_most(self.exactly, self._parts(allowed), self._words(queries), radius, most)
+        return as_neighbours(NOTHING if rows is None else rows, 1, complete=rows is not None)
+
+    def count_within(
+        self, queries: NDArray[np.uint8], radius: int, allowed: NDArray[np.int64] | ItemBitmap | None = None
+    ) -> int:
+        """How many items lie within the radius of one query ``uint8[1, bits/8]``."""
+        self._check_radius(radius)
+        return count(self.exactly, self._parts(allowed), self._words(queries), radius)
 
     def bitmap(self, ids: NDArray[np.int64]) -> ItemBitmap:
         """The bitmap over this view's ordinals of those items of ``ids int64[n]`` that it holds."""

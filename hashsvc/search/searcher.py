@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 4
 NOT_STORED = -1
+HELD = 1 << 16  # neighbours of a radius answer that are held at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +87,51 @@ class Searcher:
 
     def within(self, query: Query, *, radius: int, filter: Node | None = None, metadata: bool = True) -> Answer:
         """Every item at distance <= radius of one query; raises as :meth:`search` does."""
-        if not 0 <= radius <= self.collection.bits:
-            raise InvalidArgument(f"radius must be 0 to {self.collection.bits}, not {radius}", field="radius")
-        try:
-            codes, own = self._codes([query])
-        except HashsvcError as error:
-            error.field = (error.field or "queries[0]").replace("queries[0]", "query")
-            raise
+        codes, own = self._around(query, radius)
         found = self._settled(filter, lambda view, ids: view.within(codes, radius, ids))
         [answer] = found.answers(own, None, metadata=metadata)
         return answer
+
+    def within_pieces(
+        self, query: Query, *, radius: int, size: int, filter: Node | None = None, metadata: bool = True
+    ) -> Generator[Answer, None, None]:
+        """The same in pieces of at most ``size`` matches, each with the total of all; an empty answer is one piece.
+
+        However large the answer, a bounded part of it is in memory. A large one is read from SQL while it is asked for:
+        an item deleted meanwhile is left out, and its piece is not complete.
+        """
+        codes, own = self._around(query, radius)
+        found = self._settled(filter, lambda view, ids: view.within_at_most(codes, radius, HELD, ids))
+        if found.neighbours.complete:
+            [answer] = found.answers(own, None, metadata=metadata)
+            for start in range(0, max(1, answer.total), size):
+                yield replace(answer, matches=answer.matches[start : start + size])
+        else:
+            yield from self._streamed(codes, own, radius, size, filter, metadata=metadata)
+
+    def _streamed(
+        self, codes: NDArray[np.uint8], own: list[int], radius: int, size: int, filter: Node | None, *, metadata: bool
+    ) -> Iterator[Answer]:
+        view = self.view()
+        allowed = None if filter is None else self.catalog.items.ids(self.collection, filter)
+        total = view.count_within(codes, radius, allowed)
+        if own[0] != NOT_STORED and (allowed is None or own[0] in allowed):
+            total -= view.count_within(codes, radius, np.array(own))
+        for piece in view.within_chunks(codes[0], radius, allowed, chunk=size):
+            # Not through the rows in memory: a large answer would drive out those that are asked for often.
+            items = self.catalog.items.by_ids(self.collection, piece.ids)
+            [answer] = Found(self.collection, view.watermark, piece, items).answers(own, None, metadata=metadata)
+            yield replace(answer, total=total)
+
+    def _around(self, query: Query, radius: int) -> tuple[NDArray[np.uint8], list[int]]:
+        """What :meth:`_codes` says of the one query of a radius search."""
+        if not 0 <= radius <= self.collection.bits:
+            raise InvalidArgument(f"radius must be 0 to {self.collection.bits}, not {radius}", field="radius")
+        try:
+            return self._codes([query])
+        except HashsvcError as error:
+            error.field = (error.field or "queries[0]").replace("queries[0]", "query")
+            raise
 
     def _codes(self, queries: Sequence[Query]) -> tuple[NDArray[np.uint8], list[int]]:
         """Codes ``uint8[m, bits/8]`` and the id of the stored item a query names (NOT_STORED for the others)."""

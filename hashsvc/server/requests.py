@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 PAGE = 100
 MAX_REQUEST_ID = 128
-MAX_NUMBER = 2**63 - 1
 
 
 def collection_named(name: str, field: str = "collection") -> str:

@@ -18,13 +18,12 @@ if TYPE_CHECKING:
 
     import grpc
 
-    from hashsvc.domain.neighbours import Match
+    from hashsvc.domain.neighbours import Answer, Match
     from hashsvc.domain.queries import Query
     from hashsvc.domain.service import Service
     from hashsvc.server.gathering import Gathering
 
 COLUMNS = ("ids", "distances", "keys", "metadata")
-PIECE_MATCHES = 2_000
 PIECE_BYTES = 2**20
 
 
@@ -73,24 +72,28 @@ class SearchServicer(search_pb2_grpc.SearchServicer):
         if not request.HasField("radius"):
             raise InvalidArgument("radius is not set: say the largest distance, 0 for equal codes", field="radius")
         keys, metadata = _columns(request)
-        answer = self._store.within(
-            name,
-            read_query(request.query, "query"),
-            radius=request.radius,
-            filter=filter_of(request),
-            metadata=metadata,
+        query, told = read_query(request.query, "query"), False
+        for answer in self._store.within_pieces(
+            name, query, radius=request.radius, filter=filter_of(request), metadata=metadata
+        ):
+            if not told:
+                yield _summary(answer)
+                told = True
+            if answer.matches:
+                yield from _pieces(answer.matches, keys=keys, metadata=metadata)
+
+
+def _summary(answer: Answer) -> search_pb2.WithinResponse:
+    """What opens the answer of Within, from its first piece."""
+    return search_pb2.WithinResponse(
+        summary=search_pb2.WithinSummary(
+            total=answer.total,
+            watermark=answer.watermark,
+            complete=answer.complete,
+            exact=answer.exact,
+            encoder=answer.encoder,
         )
-        yield search_pb2.WithinResponse(
-            summary=search_pb2.WithinSummary(
-                total=answer.total,
-                watermark=answer.watermark,
-                complete=answer.complete,
-                exact=answer.exact,
-                encoder=answer.encoder,
-            )
-        )
-        for start in range(0, len(answer.matches), PIECE_MATCHES):
-            yield from _pieces(answer.matches[start : start + PIECE_MATCHES], keys=keys, metadata=metadata)
+    )
 
 
 def _columns(request: search_pb2.SearchRequest | search_pb2.WithinRequest) -> tuple[bool, bool]:

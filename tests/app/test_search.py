@@ -66,6 +66,36 @@ def test_a_write_is_seen_by_the_next_search_and_a_delete_too(raw: Store, codes: 
     assert answer.watermark == 203
 
 
+@pytest.mark.parametrize("filter", [None, EVEN_DOZENS])
+@pytest.mark.parametrize("held", [10, 1_000])
+def test_pieces_are_the_answer_whether_it_is_held_or_streamed(
+    raw: Store, monkeypatch: pytest.MonkeyPatch, held: int, filter: Comparison | None
+) -> None:
+    monkeypatch.setattr("hashsvc.search.searcher.HELD", held)
+    whole = raw.within("raw", KeyQuery("k0"), radius=30, filter=filter)
+    pieces = list(raw.within_pieces("raw", KeyQuery("k0"), radius=30, filter=filter, size=7))
+    assert [m for piece in pieces for m in piece.matches] == list(whole.matches)
+    assert {len(piece.matches) for piece in pieces[:-1]} <= {6, 7}  # the item itself is left out of its piece
+    assert {(p.total, p.watermark, p.complete, p.exact) for p in pieces} == {(whole.total, 200, True, True)}
+
+
+def test_nothing_within_is_one_empty_piece(raw: Store) -> None:
+    raw.delete_items("raw", keys=[f"k{n}" for n in range(1, 200)])
+    [piece] = raw.within_pieces("raw", KeyQuery("k0"), radius=64)
+    assert (len(piece.matches), piece.total, piece.complete) == (0, 0, True)
+
+
+def test_what_is_deleted_while_an_answer_is_streamed_is_left_out(raw: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hashsvc.search.searcher.HELD", 10)
+    keys = raw.within("raw", KeyQuery("k0"), radius=64).keys
+    pieces = raw.within_pieces("raw", KeyQuery("k0"), radius=64, size=50)
+    first = next(pieces)
+    raw.delete_items("raw", keys=[keys[-1]])
+    *_, last = rest = list(pieces)
+    assert (first.complete, last.complete, last.watermark) == (True, False, 200)
+    assert first.keys + tuple(key for piece in rest for key in piece.keys) == keys[:-1]
+
+
 def test_without_metadata_none_is_given(raw: Store) -> None:
     [answer] = raw.search("raw", [KeyQuery("k0")], metadata=False)
     assert {tuple(m.metadata) for m in answer.matches} == {()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -308,6 +308,20 @@ class MemoryStore:
             raise InvalidArgument(f"radius must be 0 to {held.collection.bits}", field="radius")
         found = self._near(held, query, "query", filter, metadata)
         return self._answer(held, [match for match in found if match.distance <= radius])
+
+    def within_pieces(
+        self,
+        collection: str,
+        query: Query,
+        *,
+        radius: int,
+        filter: Node | None = None,
+        metadata: bool = True,
+        size: int = 2_000,
+    ) -> Generator[Answer, None, None]:
+        answer = self.within(collection, query, radius=radius, filter=filter, metadata=metadata)
+        for start in range(0, max(1, answer.total), size):
+            yield replace(answer, matches=answer.matches[start : start + size])
 
     def encode(self, encoder: str, contents: Sequence[bytes]) -> NDArray[np.uint8]:
         self._count(len(contents), "contents", self.limits.max_items)

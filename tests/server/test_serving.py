@@ -16,6 +16,8 @@ from grpc_status import rpc_status
 from hashsvc import errors
 from hashsvc.client import Client
 from hashsvc.domain.jobs import JobKind
+from hashsvc.domain.neighbours import Answer, Match
+from hashsvc.domain.queries import CodeQuery
 from hashsvc.server import Server, serve, serving
 from hashsvc.server.methods import RULES, Lane
 from hashsvc.server.serving import SERVICES
@@ -167,6 +169,28 @@ def test_a_quiet_watch_may_ask_whether_the_server_is_there(store: MemoryStore, m
             list(call)
         assert ended.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED, ended.value.details()
     server.drain(notice=0.0, grace=0.5)
+
+
+def test_a_reader_of_a_radius_answer_may_stop_early(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    match = Match("key", 1, 0, {"text": "x" * 10_000})
+    closed = threading.Event()
+
+    def endless(*_: object, **__: object) -> Iterator[Answer]:
+        try:
+            while True:
+                yield Answer((match,) * 100, 1, exact=True, complete=True, encoder="", total=2**40)
+        finally:
+            closed.set()
+
+    monkeypatch.setattr(store, "within_pieces", endless)
+    server = serve(store, "127.0.0.1:0", threads=2)
+    with Client(server.address) as client:
+        pieces = client.within_pieces("codes", CodeQuery(b"\0" * 8), radius=3)
+        assert [next(pieces).total for _ in range(3)] == [2**40] * 3
+        pieces.close()
+        assert closed.wait(5)
+    server.drain(notice=0.0, grace=0.5)
+    assert server.pool(Lane.STREAM).held == 0
 
 
 @pytest.mark.parametrize("listen", ["", "localhost", ":1", "host:port", "host:99999", "host:-1"])

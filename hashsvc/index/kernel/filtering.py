@@ -10,7 +10,18 @@ from numba.extending import register_jitable
 from hashsvc.index.kernel.vector import bit_count, lowest_bit
 
 # Extras are many when there are more than one to so many shared codes.
-MANY = 8
+MANY = 32
+STRIDE = 16
+
+
+@register_jitable
+def owner_from(shared_offsets: Any, owner: Any, extra: Any) -> Any:
+    """Which shared code owns an extra: ``owner`` or a later one."""
+    while owner + STRIDE < len(shared_offsets) and shared_offsets[owner + STRIDE] <= extra:
+        owner += STRIDE
+    while shared_offsets[owner + 1] <= extra:
+        owner += 1
+    return owner
 
 
 @register_jitable
@@ -22,8 +33,7 @@ def add_owners(codes: Any, shared_codes: Any, shared_offsets: Any, extras: Any) 
         while bits != 0:
             extra = 64 * word + lowest_bit(bits)
             bits &= bits - np.uint64(1)
-            while shared_offsets[owner + 1] <= extra:
-                owner += 1
+            owner = owner_from(shared_offsets, owner, extra)
             code = np.int64(shared_codes[owner])
             codes[code >> 6] |= np.uint64(1) << np.uint64(code & 63)
 
@@ -93,8 +103,7 @@ def gather(
         while bits != 0:
             extra = 64 * word + lowest_bit(bits)
             bits &= bits - np.uint64(1)
-            while shared_offsets[owner + 1] <= extra:
-                owner += 1
+            owner = owner_from(shared_offsets, owner, extra)
             code = np.int64(shared_codes[owner])
             for column in range(blocks.shape[1]):
                 out_blocks[row >> 6, column, row & 63] = blocks[code >> 6, column, code & 63]

@@ -23,6 +23,10 @@ GROUP = 64
 EARLY_BITS = 12
 
 
+# So many codes of a group, and as many for each word, are compared one by one in less time than all 64 side by side.
+FEW = 2
+
+
 @register_jitable
 def has_near(address: Any, query: Any, bound: Any) -> Any:
     """Whether any code of the group at ``address`` lies within the bound."""
@@ -160,10 +164,14 @@ def scan_nearest(
             size = sizes[number]
             bound = np.int64(heap_distances[number, 0]) if size == k else limits[number]
             for group in range(start, stop):
-                address = base + np.uintp(GROUP_BYTES * words * group)
-                if codes[group] == 0 or not has_near(address, query, bound):
+                hits = codes[group]
+                if hits == 0:
                     continue
-                hits = near_codes(address, query, bound) & codes[group]
+                if bit_count(hits) > FEW + FEW * words:
+                    address = base + np.uintp(GROUP_BYTES * words * group)
+                    if not has_near(address, query, bound):
+                        continue
+                    hits &= near_codes(address, query, bound)
                 while hits != 0:
                     position = GROUP * group + lowest_bit(hits)
                     hits &= hits - np.uint64(1)

@@ -185,10 +185,11 @@ class _NearBuilder:
         return answer
 
     def add_words(self, sums: list[Any] | None, words: range) -> list[Any]:
+        # All words of eight codes before the next eight: so their sum stays in a register.
         popcount = self._function("llvm.ctpop.v8i64", [VECTOR])
         totals: list[Any] = [None] * GROUP_LINES if sums is None else list(sums)
-        for word in words:
-            for line in range(GROUP_LINES):
+        for line in range(GROUP_LINES):
+            for word in words:
                 at = self.builder.gep(self.pointer, [ir.Constant(I64, word * GROUP_LINES + line)])
                 codes = self.builder.load(at)
                 codes.align = 8

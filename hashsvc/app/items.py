@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from hashsvc import ingest
+from hashsvc.app.gate import Gate
 from hashsvc.app.novelty import near_ones
 from hashsvc.app.paging import read_token, write_token
 from hashsvc.app.refusing import check_count, check_radius, checked
@@ -43,6 +44,8 @@ class Items:
     Args:
         applied: brings a commit with the codes of its upserts into the live index.
         newest: a view of everything that is committed.
+
+    Every write passes ``gate``.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Items:
         self._limits = limits
         self._applied = applied
         self._newest = newest
+        self.gate = Gate()
 
     def upsert(
         self, collection: Collection, items: Sequence[Item], request_id: str, novelty: int | None = None
@@ -94,7 +98,7 @@ class Items:
         """Write to what has the collection's name: when that was switched in the middle, once more."""
         for _ in range(ATTEMPTS):
             try:
-                with self._pinned(collection):
+                with self.gate.passing(), self._pinned(collection):
                     return write(collection)
             except Aborted as error:
                 if error.reason != SWITCHED:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from hashsvc.errors import Aborted, AlreadyExists, FailedPrecondition, HashsvcEr
 from hashsvc.runners import inline
 
 if TYPE_CHECKING:
+    from hashsvc.app.gate import Gate
     from hashsvc.app.live import LiveIndexes
     from hashsvc.app.store import Store
     from hashsvc.domain.collections import Collection
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 UNIT_CHANGES = 500
 ATTEMPTS = 50
+UNHINDERED = 5
 FIELDS = {"collection", "encoder", "into"}
 
 
@@ -200,11 +203,13 @@ class Switch:
 
     Args:
         live: the indexes, which answer under the names.
+        gate: what every writer of this process passes.
     """
 
-    def __init__(self, store: Store, live: LiveIndexes) -> None:
+    def __init__(self, store: Store, live: LiveIndexes, gate: Gate) -> None:
         self._store = store
         self._live = live
+        self._gate = gate
         self._lock = threading.Lock()
 
     def exchange(self, name: str, other: str) -> Collection:
@@ -214,16 +219,24 @@ class Switch:
             self._check(one, two)
             after = self._start(one, two)
             copy = None if after is None else Copy(self._store, one, two)
-            for _ in range(ATTEMPTS):
+            for attempt in range(ATTEMPTS):
                 after = None if copy is None or after is None else copy.catch_up(after)
-                self._live.follower(two).catch_up()  # the first search after the switch finds it ready
-                try:
-                    self._store.catalog.collections.exchange(one, two, after)
-                except Aborted:
-                    continue
-                self._live.renamed(name, other)
-                return self._store.collection(name)
+                # At first writes go on. Where they leave no moment without one, those of this process wait.
+                with self._gate.closed() if attempt >= UNHINDERED else nullcontext():
+                    after = None if copy is None or after is None else copy.catch_up(after)
+                    if self._exchanged(one, two, after):
+                        return self._store.collection(name)
         raise Aborted(f"writes to collection {name!r} kept coming between: try again", retry_after=1.0)
+
+    def _exchanged(self, one: Collection, two: Collection, after: int | None) -> bool:
+        """Whether the names were exchanged: not when ``one`` is beyond ``after`` by now."""
+        self._live.follower(two).catch_up()  # the first search after the switch finds it ready
+        try:
+            self._store.catalog.collections.exchange(one, two, after)
+        except Aborted:
+            return False
+        self._live.renamed(one.name, two.name)
+        return True
 
     def _check(self, one: Collection, two: Collection) -> None:
         if one.id == two.id:

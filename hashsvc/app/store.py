@@ -136,7 +136,7 @@ class Store:
         self._items = Items(
             self.catalog, self.blobs, self.loaded, settings.limits, applied=self._applied, newest=self._newest
         )
-        self._switch = Switch(self, self._live)
+        self._switch = Switch(self, self._live, self._items.gate)
         self.dedup = DedupVerbs(self, self._changed)
 
     @property

@@ -11,6 +11,7 @@ import pytest
 from hashsvc import worker
 from hashsvc.app import Store, open_store
 from hashsvc.app.work import flows
+from hashsvc.domain.collections import Collection
 from hashsvc.domain.items import Item, Outcome
 from hashsvc.domain.jobs import JobKind, JobState
 from hashsvc.domain.kinds import Kind
@@ -118,6 +119,27 @@ def test_search_and_writes_go_on_through_switches(docs: Store) -> None:
     assert written
     assert set(written) <= contents(docs, "docs").keys()
     assert len(contents(docs, "docs")) == 200 + len(written)
+
+
+def test_writes_that_never_cease_cannot_keep_a_switch_from_happening(
+    docs: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    docs.reencode("docs", "toy@2", into="next")
+    exchange, writers = docs.catalog.collections.exchange, list[threading.Thread]()
+
+    def interrupted(one: Collection, two: Collection, after: int | None) -> None:
+        """Another write comes just before the exchange, if it can."""
+        item = Item(f"w{len(writers)}", b"inlet jetty")
+        writers.append(threading.Thread(target=docs.upsert, args=("docs", [item])))
+        writers[-1].start()
+        writers[-1].join(0.5)
+        exchange(one, two, after)
+
+    monkeypatch.setattr(docs.catalog.collections, "exchange", interrupted)
+    assert docs.switch_collection("docs", "next").encoder == "toy@2"
+    for writer in writers:
+        writer.join(10)
+    assert {f"w{number}" for number in range(len(writers))} <= contents(docs, "docs").keys()
 
 
 def test_what_a_switch_refuses(docs: Store) -> None:

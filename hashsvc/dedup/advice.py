@@ -43,7 +43,6 @@ class Judged:
     Args:
         distances: ``int64[m]``, Hamming.
         passes: ``bool[m]``, whether the second look takes the pair for duplicates.
-        weight: pairs that each of these stands for.
     """
 
     distances: NDArray[np.int64]

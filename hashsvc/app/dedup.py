@@ -17,7 +17,6 @@ from hashsvc.domain.items import check_key
 from hashsvc.domain.jobs import Job, JobKind, JobState, Runner
 from hashsvc.domain.metadata import check_field_name
 from hashsvc.errors import FailedPrecondition, InvalidArgument
-from hashsvc.index import warm
 from hashsvc.index.selfjoin import join, self_join
 from hashsvc.runners import inline
 
@@ -41,7 +40,6 @@ LOOK = (
     "Look at it with `hashsvc dedup report {0} FILE`; then accept it with `hashsvc dedup apply {0} --accept`, or run "
     "again with other limits"
 )
-MANY = 10_000
 PAIRS = 100
 NEAR = 0.1
 
@@ -148,19 +146,11 @@ def bench_of(store: Store, job: Job) -> Bench:
 
 
 def _join(cache: str, codes: NDArray[np.uint8], others: NDArray[np.uint8], radius: int) -> Pairs:
-    _warm(cache, codes, len(codes) + len(others))
-    return join(codes, others, radius, threads=THREADS)
+    return join(codes, others, radius, THREADS, cache)
 
 
 def _self_join(cache: str, codes: NDArray[np.uint8], radius: int) -> Pairs:
-    _warm(cache, codes, len(codes))
-    return self_join(codes, radius, threads=THREADS)
-
-
-def _warm(cache: str, codes: NDArray[np.uint8], count: int) -> None:
-    """Compile the joins before many codes; few are compared sooner without."""
-    if count >= MANY:
-        warm(cache, (codes.shape[1] * 8,))
+    return self_join(codes, radius, THREADS, cache)
 
 
 def open_bench(layout: Layout, settings: Settings, number: int) -> Bench:

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -18,7 +19,7 @@ import numpy as np
 from hashsvc.codes import check_bits, check_codes
 from hashsvc.errors import InvalidArgument
 from hashsvc.index.joinplan import JoinPlan, best_plan, substring_values
-from hashsvc.index.kernel.compiled import Functions, joining_functions
+from hashsvc.index.kernel.compiled import Functions, joining_functions, prepare
 from hashsvc.index.layout import frozen, to_words, word_count
 from hashsvc.index.reference import distances_of
 from hashsvc.index.segment import group_equal
@@ -34,6 +35,8 @@ LEAST_RANGE = 2_048
 RANGES = 64
 AHEAD = 2
 LANES = 8
+# Fewer codes are compared by numpy before the kernel is compiled.
+MANY = 10_000
 
 
 class Distinct(NamedTuple):
@@ -58,13 +61,15 @@ class Side(NamedTuple):
     keys: NDArray[np.uint32]
 
 
-def self_join(codes: NDArray[np.uint8], radius: int, threads: int = 1) -> Iterator[Pairs]:
+def self_join(codes: NDArray[np.uint8], radius: int, threads: int = 1, cache: str = "") -> Iterator[Pairs]:
     """All pairs of positions ``left < right`` whose codes ``uint8[n, bits/8]`` lie within ``radius``.
 
     Args:
         codes: fewer than 2**32 of them.
         radius: inclusive Hamming distance, 0 to bits; 0 gives the pairs of equal codes.
         threads: how many to compare with; they end with the iterator.
+        cache: folder of the compiled kernel, as in :func:`hashsvc.index.warm`. Many codes have it compiled where nobody
+            has yet: joins are for jobs, not for requests.
 
     Returns:
         Chunks (left ``int64[p]``, right ``int64[p]``, distance ``uint16[p]``) of 1 to 262,144 pairs, each pair in
@@ -75,17 +80,26 @@ def self_join(codes: NDArray[np.uint8], radius: int, threads: int = 1) -> Iterat
         InvalidArgument: wrong shape of the codes, a radius outside 0 to bits, threads < 1.
     """
     codes, bits = _checked(codes, radius, threads, "codes")
+    _prepare_for(len(codes), bits, cache)
     return _self_join(_distinct(codes), bits, radius, threads)
 
 
-def join(codes: NDArray[np.uint8], others: NDArray[np.uint8], radius: int, threads: int = 1) -> Iterator[Pairs]:
+def join(
+    codes: NDArray[np.uint8], others: NDArray[np.uint8], radius: int, threads: int = 1, cache: str = ""
+) -> Iterator[Pairs]:
     """All pairs of a position in ``codes`` (left) and one in ``others`` (right) whose codes lie within ``radius``.
 
     Arguments, chunks and errors are those of :func:`self_join`; a position says nothing about its partner's.
     """
     codes, bits = _checked(codes, radius, threads, "codes")
     others = check_codes(others, bits, "others")
+    _prepare_for(len(codes) + len(others), bits, cache)
     return _join(_distinct(codes), _distinct(others), bits, radius, threads)
+
+
+def _prepare_for(count: int, bits: int, cache: str) -> None:
+    if count >= MANY:
+        prepare(word_count(bits), Path(cache) if cache else None)
 
 
 def _checked(codes: NDArray[np.uint8], radius: int, threads: int, field: str) -> tuple[NDArray[np.uint8], int]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -181,15 +182,16 @@ def _all_held(view: View) -> list[Held]:
 
 def _write_segment(held: Held, draft: Path, number: int) -> tuple[dict[str, Any], dict[str, list[Any]]]:
     segment, home = held.segment, _HOMES.setdefault(held.segment, {})
-    arrays = {role: getattr(segment, role) for role in COLUMNS}
+    arrays: dict[str, Callable[[], NDArray[Any]]] = {role: partial(getattr, segment, role) for role in COLUMNS}
     if segment.tables is not None:
-        arrays |= {f"tables_{role}": getattr(segment.tables, role) for role in TABLES}
+        arrays |= {f"tables_{role}": partial(getattr, segment.tables, role) for role in TABLES}
     if segment.structure is not None:
-        arrays[f"faiss_{segment.structure.kind}"] = segment.structure.to_bytes()
+        # Making the bytes of a graph takes seconds: only where the file is not linked.
+        arrays[f"faiss_{segment.structure.kind}"] = segment.structure.to_bytes
     files = {}
     for role, array in arrays.items():
         name = f"{number}-{role}.bin"
-        files[name] = _link(home.get(role), draft / name) or _place(array, draft / name)
+        files[name] = _link(home.get(role), draft / name) or _place(array(), draft / name)
         home[role] = (draft / name, files[name])
     if held.dead:
         for role, bitmap in (("items", held.items), ("extras", held.extras)):

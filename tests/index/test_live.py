@@ -14,6 +14,7 @@ from hashsvc.domain.kinds import IndexKind
 from hashsvc.errors import FailedPrecondition, InvalidArgument
 from hashsvc.index import Audit, ItemBitmap, LiveIndex, kinds, publish, streaming
 from hashsvc.index.audit import recall
+from hashsvc.index.faisskinds import FaissStructure
 from hashsvc.index.kernel import compiled
 from hashsvc.index.merging import chosen
 from hashsvc.index.reference import ReferencePass
@@ -273,3 +274,17 @@ def test_what_a_kind_searches_by_is_published_with_it(kind: IndexKind, tmp_path:
     assert np.array_equal(back.view().search(queries, 10).ids, live.view().search(queries, 10).ids)
     publish(back.view(), tmp_path)
     assert LiveIndex.from_snapshot(tmp_path, IndexKind.AUTO).view().items == 12_000
+
+
+def test_a_structure_that_is_published_is_linked_not_made_into_bytes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = big(IndexKind.FLAT, 9_000)
+    publish(live.view(), tmp_path)
+
+    def refuse(structure: FaissStructure) -> None:
+        pytest.fail(f"the {structure.kind} structure was made into bytes")
+
+    monkeypatch.setattr(FaissStructure, "to_bytes", refuse)
+    second = publish(live.view(), tmp_path)
+    assert (second / "0-faiss_flat.bin").stat().st_nlink == 2

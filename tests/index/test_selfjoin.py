@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,6 +89,17 @@ def test_no_kernel_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     codes = clustered(np.random.default_rng(6), 300, 128)
     assert listed(self_join(codes, 9)) == every_pair(codes, codes, 9, same=True)
     assert listed(join(codes[:100], codes, 9)) == every_pair(codes[:100], codes, 9, same=False)
+
+
+def test_many_codes_have_the_kernel_compiled_and_few_do_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    prepared: list[tuple[int, Path | None]] = []
+    monkeypatch.setattr(selfjoin, "prepare", lambda words, cache: prepared.append((words, cache)))
+    codes = np.zeros((selfjoin.MANY, 16), np.uint8)
+    self_join(codes[1:], 1)
+    assert prepared == []
+    self_join(codes, 1)
+    join(codes[1:], codes[:1], 1, cache=str(tmp_path))
+    assert prepared == [(2, None), (2, tmp_path)]
 
 
 @pytest.mark.parametrize(

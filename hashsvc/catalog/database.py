@@ -28,6 +28,7 @@ from sqlalchemy.exc import ArgumentError
 
 from hashsvc.catalog.faults import translated
 from hashsvc.errors import InvalidArgument, Unavailable
+from hashsvc.spans import span
 
 BUSY_S = 30
 POOL = 16
@@ -64,13 +65,13 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database and writes nothing."""
-        with translated(), self._readers.connect() as connection, connection.begin():
+        with span("sql.read"), translated(), self._readers.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that is durable when the block is left, and undone when it raises."""
-        with translated(), self.engine.connect() as connection:
+        with span("sql.write"), translated(), self.engine.connect() as connection:
             writer = connection.execution_options(hashsvc_write=True)
             with writer.begin():
                 yield writer

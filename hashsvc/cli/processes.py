@@ -38,6 +38,9 @@ MetricsAt = Annotated[
     typer.Option("--metrics", envvar="HASHSVC_METRICS", metavar="HOST:PORT", help="Address of metrics for Prometheus"),
 ]
 
+Traces = Annotated[
+    bool, typer.Option("--traces", envvar="HASHSVC_TRACES", help="Spans for the OpenTelemetry that is set up here")
+]
 Replica = Annotated[bool, typer.Option("--replica", help="Only read: follow what the owner and the workers write")]
 ShardOf = Annotated[
     str | None, typer.Option("--shard", metavar="N/OF", help="Only read, and this part only: 0/4 is the first of four")
@@ -61,6 +64,7 @@ def serve(
     clients: access.Clients = None,
     anyone: access.Anyone = False,
     metrics: MetricsAt = None,
+    traces: Traces = False,
     replica: Replica = False,
     shard: ShardOf = None,
     store: options.Store = None,
@@ -73,11 +77,13 @@ def serve(
 
     Says where it listens as soon as it serves; with --json as {"listening": "HOST:PORT"}.
     """
-    from hashsvc.server import Tokens
+    from hashsvc.server import Tokens, trace
     from hashsvc.server import serve as start
 
     settings = Settings.read()
     _speak(settings)
+    if traces:
+        trace()
     address = _with_port(listen or settings.listen)
     with (
         stopping() as stop,

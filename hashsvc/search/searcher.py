@@ -16,6 +16,7 @@ from hashsvc.domain.neighbours import Answer, Columns, Neighbours
 from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery, Query, RankBy, Rerank
 from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, NotFound
 from hashsvc.search.reranking import ByContent, ByStored, Finer
+from hashsvc.spans import span
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -175,7 +176,8 @@ class Searcher:
 
     def _encoded(self, queries: dict[int, ContentQuery]) -> NDArray[np.uint8]:
         decoded = self._decoded(queries)
-        return self.encoder().encode(decoded)
+        with span("encode"):
+            return self.encoder().encode(decoded)
 
     def _decoded(self, queries: dict[int, ContentQuery]) -> list[Decoded]:
         if self.collection.encoder is None:
@@ -229,7 +231,8 @@ class Searcher:
         for attempt in range(ATTEMPTS):
             view = self.newer() if attempt else self.view()
             allowed = None if filter is None else self.catalog.items.ids(self.collection, filter)
-            found = ask(view, allowed)
+            with span("index.search"):
+                found = ask(view, allowed)
             if not rows:
                 return Found(self.collection, view.watermark, found, None)
             ids = found.ids.tolist()

@@ -22,6 +22,7 @@ from hashsvc.errors import HashsvcError, Internal, InvalidArgument, ResourceExha
 from hashsvc.server.alive import check_alive
 from hashsvc.server.lanes import AtOnce
 from hashsvc.server.methods import RULES, Lane
+from hashsvc.spans import span
 from hashsvc.wire.errors import write_status
 
 if TYPE_CHECKING:
@@ -142,7 +143,8 @@ class _Call:
         """One answer to one request."""
         start = time.perf_counter()
         try:
-            answer = self._serialize(self._behaviour(self._taken(request, context), context))
+            with span(self._method, context.invocation_metadata):
+                answer = self._serialize(self._behaviour(self._taken(request, context), context))
         except Exception as error:
             self._leave(context, error, start)
         self._ended("OK", start)
@@ -152,8 +154,9 @@ class _Call:
         """Several answers to one request."""
         start = time.perf_counter()
         try:
-            for answer in self._behaviour(self._taken(request, context), context):
-                yield self._serialize(answer)
+            with span(self._method, context.invocation_metadata):
+                for answer in self._behaviour(self._taken(request, context), context):
+                    yield self._serialize(answer)
         except Exception as error:
             self._leave(context, error, start)
         self._ended("OK", start)
@@ -164,8 +167,9 @@ class _Call:
         try:
             caller = self._guard.admit(self._rule, context)
             checked = map(partial(self._checked, caller), requests)
-            for answer in self._behaviour(checked, context):
-                yield self._serialize(answer)
+            with span(self._method, context.invocation_metadata):
+                for answer in self._behaviour(checked, context):
+                    yield self._serialize(answer)
         except Exception as error:
             self._leave(context, error, start)
         self._ended("OK", start)

@@ -26,10 +26,12 @@ class ItemBitmap:
     Args:
         data: ``uint8[view.ordinals / 8]``.
         watermark: of the view whose ordinals they are; another view refuses it.
+        state: of that view: merging changes the ordinals and leaves the watermark.
     """
 
     data: NDArray[np.uint8]
     watermark: int
+    state: int = 0
 
 
 def segment_ordinals(held: Held) -> int:

@@ -62,6 +62,7 @@ class LiveIndex:
         self._held: tuple[Held, ...] = ()
         self._tail = Tail(word_count(bits), tail_rows)
         self._watermark = 0
+        self._states = 0
         self._view = self._new_view()
 
     @classmethod
@@ -205,6 +206,7 @@ class LiveIndex:
         self._view = self._new_view()
 
     def _new_view(self) -> View:
+        self._states += 1
         return View(
             self.bits,
             self.kind,
@@ -214,6 +216,7 @@ class LiveIndex:
             way_of(self.kind, self.bits),
             exact_way(self.bits),
             self._audit,
+            self._states,
         )
 
 

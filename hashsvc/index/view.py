@@ -46,6 +46,7 @@ class View:
         way: the kind's own pass.
         exactly: the best exact pass.
         audit: samples the searches of approximate kinds.
+        state: counts the views of an index.
     """
 
     bits: int
@@ -56,6 +57,7 @@ class View:
     way: Pass
     exactly: Pass
     audit: Audit | None = None
+    state: int = 0
 
     @property
     def items(self) -> int:
@@ -194,7 +196,7 @@ class View:
             flags[start + places[places >= 0]] = True
             start += segment_ordinals(one)
         flags[start : start + len(self.tail.ids)] = np.isin(self.tail.ids, ids)
-        return ItemBitmap(np.packbits(flags, bitorder="little"), self.watermark)
+        return ItemBitmap(np.packbits(flags, bitorder="little"), self.watermark, self.state)
 
     def _words(self, queries: NDArray[np.uint8]) -> NDArray[np.uint64]:
         return to_words(check_codes(queries, self.bits, "queries"))
@@ -217,6 +219,10 @@ class View:
             raise FailedPrecondition(
                 f"the item bitmap belongs to watermark {bitmap.watermark}, this view is at {self.watermark}: "
                 "make it again from this view"
+            )
+        if bitmap.state != self.state:
+            raise FailedPrecondition(
+                "the item bitmap is of another state of the index, which was merged since: make it again from this view"
             )
         if bitmap.data.dtype != np.uint8 or bitmap.data.shape != (self.ordinals // 8,):
             raise InvalidArgument(

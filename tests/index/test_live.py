@@ -244,7 +244,7 @@ def test_wrong_requests_are_refused() -> None:
     with pytest.raises(InvalidArgument, match="behind"):
         live.apply(NONE, np.zeros((0, 8), np.uint8), NONE, 2)
     with pytest.raises(InvalidArgument, match="item bitmap"):
-        live.view().search(query, 1, ItemBitmap(np.zeros(3, np.uint8), 3))
+        live.view().search(query, 1, ItemBitmap(np.zeros(3, np.uint8), 3, live.view().state))
 
 
 def test_without_a_kernel_numpy_answers_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,3 +288,17 @@ def test_a_structure_that_is_published_is_linked_not_made_into_bytes_again(
     monkeypatch.setattr(FaissStructure, "to_bytes", refuse)
     second = publish(live.view(), tmp_path)
     assert (second / "0-faiss_flat.bin").stat().st_nlink == 2
+
+
+def test_a_bitmap_made_before_a_merge_is_refused_after_it() -> None:
+    live, codes = LiveIndex(64, tail_rows=64), clustered(np.random.default_rng(3), 256, 64)
+    distinct = np.unique(codes, axis=0)[:128]
+    live.apply(np.arange(0, 128, 2), distinct[:64], NONE, 1)
+    live.apply(np.arange(1, 128, 2), distinct[64:], NONE, 2)
+    before = live.view()
+    bitmap = before.bitmap(np.arange(0, 128, 2))
+    assert set(before.search(distinct[:1], 99, bitmap).ids.tolist()) == set(range(0, 128, 2))
+    live.merge(everything=True)
+    assert (live.view().ordinals, live.watermark) == (before.ordinals, 2)
+    with pytest.raises(FailedPrecondition, match="another state"):
+        live.view().search(distinct[:1], 99, bitmap)

@@ -1,4 +1,4 @@
-"""The containers for real, where a Docker engine runs: build, start, ingest, search, kill the server, ask again.
+"""The containers for real, where a Docker engine runs: build, start, write, search, kill the server, ask again.
 
     make compose-test [HASHSVC_BASE=image with Python and pip] [POSTGRES_IMAGE=image of PostgreSQL]
 
@@ -11,6 +11,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from functools import cache
 from pathlib import Path
 
 from hashsvc.client import Client
@@ -20,13 +22,38 @@ from hashsvc.domain.queries import CodeQuery
 PROJECT = "hashsvc-compose-test"
 PORT = os.environ.setdefault("HASHSVC_PORT", "50991")
 ITEMS = 500
-COMPOSE = ("docker", "compose", "--project-name", PROJECT)
+READY_SECONDS = 180.0
+
+
+@cache
+def program() -> tuple[str, ...]:
+    """Compose as a plugin of Docker, or the program of its own that Debian has."""
+    plugin = subprocess.run(["docker", "compose", "version"], check=False, capture_output=True)
+    return ("docker", "compose") if plugin.returncode == 0 else ("docker-compose",)
 
 
 def compose(*arguments: str) -> str:
     """What a compose command prints."""
-    done = subprocess.run([*COMPOSE, *arguments], check=True, stdout=subprocess.PIPE, text=True)
+    command = [*program(), "--project-name", PROJECT, *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return done.stdout
+
+
+def up(*how: str) -> None:
+    """Start everything and wait until the server is healthy and the worker runs."""
+    compose("up", *how, "--detach")
+    end = time.monotonic() + READY_SECONDS
+    while (state("server", "{{.State.Health.Status}}"), state("worker", "{{.State.Status}}")) != ("healthy", "running"):
+        if time.monotonic() > end:
+            raise RuntimeError(f"not ready after {READY_SECONDS:.0f} s: see docker logs")
+        time.sleep(1)
+
+
+def state(name: str, field: str) -> str:
+    """What Docker says of the container of a service."""
+    number = compose("ps", "--quiet", name).strip()
+    told = subprocess.run(["docker", "inspect", "--format", field, number], check=True, capture_output=True, text=True)
+    return told.stdout.strip()
 
 
 def ask(client: Client) -> list[tuple[str, int]]:
@@ -47,7 +74,7 @@ def users() -> set[str]:
 
 def run() -> dict[str, object]:
     """Everything, from the build to the second answer."""
-    compose("up", "--build", "--detach", "--wait")
+    up("--build")
     with Client(f"127.0.0.1:{PORT}") as client:
         client.create_collection("codes", bits=64)
         items = (Item(f"k{n}", code=(n * 2_654_435_761 % 2**64).to_bytes(8, "big")) for n in range(ITEMS))
@@ -55,7 +82,7 @@ def run() -> dict[str, object]:
         before = ask(client)
     seen = users()
     compose("kill", "--signal", "KILL", "server")
-    compose("up", "--detach", "--wait")
+    up()
     with Client(f"127.0.0.1:{PORT}") as client:
         after, count = ask(client), client.count_items("codes")
     return {"stored": stored, "held": count, "same_answers": before == after, "users": sorted(seen)}

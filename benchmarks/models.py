@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-from members import coding, deep, linear, texts, variational
+from members import adversarial, coding, deep, linear, lines, quantised, texts, variational
 from members.row import ALBUM, Row
 
 Member = Callable[[int], Mapping[str, Row]]
@@ -37,11 +37,18 @@ MEMBERS: dict[str, Member] = {
     "modes": variational.modes,
     "denoising": deep.denoising,
     "inpainting": deep.inpainting,
+    "vq_vae": quantised.vq_vae,
+    "vae_gan": adversarial.vae_gan,
+    "acai": lines.acai,
     "as_encoder": coding.as_encoder,
 }
 UNSEEDED = {"pca", "lsa"}
 GPU = {
     "autoencoder": {"AE-30 squared error a test picture, GPU": "4.0 (paper 3.00)"},
+    "acai": {
+        "lines, mean distance of ACAI, thousandths, GPU": "0.5 (0.24)",
+        "lines, smoothness of ACAI, GPU": "0.2 (0.10)",
+    },
     "vae": {"200 importance samples, static binarised MNIST, GPU, nats": "90.5 (89.8)"},
 }
 ROOT = Path(__file__).resolve().parent.parent

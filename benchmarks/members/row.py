@@ -101,11 +101,11 @@ class Album:
 
     folder: Path | None = None
 
-    def grid(self, name: str, rows: Mapping[str, NDArray[np.float32]]) -> None:
-        """Rows of MNIST pictures in [0, 1], at most ten a row, under their captions."""
+    def grid(self, name: str, rows: Mapping[str, NDArray[np.float32]], *, side: int = 28, across: int = 10) -> None:
+        """Rows of square pictures in [0, 1], at most ``across`` a row, under their captions."""
         if self.folder is not None:
             shown = [
-                (caption, (values[:10].reshape(-1, 28, 28, 1).clip(0, 1) * 255).astype(np.uint8))
+                (caption, (values[:across].reshape(-1, side, side, 1).clip(0, 1) * 255).astype(np.uint8))
                 for caption, values in rows.items()
             ]
             sheet.grid(shown, self.folder / f"{name}.png")

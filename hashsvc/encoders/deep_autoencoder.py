@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from hashsvc.encoders.generation.coding import coded
-from hashsvc.encoders.generation.likelihood import number_nats, pixel_nats, squares
+from hashsvc.encoders.generation.likelihood import squares
 from hashsvc.encoders.generation.network import MirrorNetwork
 from hashsvc.encoders.generation.training import minimise, schedule_of, shape_of
 
@@ -88,8 +88,8 @@ def train_deep_autoencoder(
         def terms(rows: torch.Tensor) -> dict[str, torch.Tensor]:
             values = network.rebuilt(network.latents(damaged(network, rows, config)))
             if config.squared:
-                return {"squares": squares(torch.sigmoid(values) if network.pixels else values, rows).mean()}
-            return {"rebuilt": (pixel_nats if network.pixels else number_nats)(values, rows).mean()}
+                return {"squares": squares(network.means(values), rows).mean()}
+            return {"rebuilt": network.nats(values, rows).mean()}
 
         steps = config.steps if passes is None else passes * (len(training) // config.batch)
         schedule = schedule_of(training, steps, config.batch, config.rate)

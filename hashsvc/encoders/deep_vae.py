@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from hashsvc.encoders.generation.coding import coded
-from hashsvc.encoders.generation.likelihood import divergence, number_nats, pixel_nats
+from hashsvc.encoders.generation.likelihood import divergence
 from hashsvc.encoders.generation.network import MirrorNetwork, stack
 from hashsvc.encoders.generation.training import minimise, schedule_of, shape_of
 from hashsvc.encoders.networks import NETWORKS
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from hashsvc.encoders.contract import OnProgress
     from hashsvc.encoders.encoder import CodeEncoder
     from hashsvc.encoders.training_set import TrainingSet
+
+
+FALLING = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class Config:
         batch: items of a step, at most; a quarter of the items where there are few.
         rate: highest learning rate.
         noise: spread of a number around its mean, a share of the numbers' own; pixels have none.
+        widest: the spread that training starts at, if larger; it falls evenly, in its logarithm, for four fifths of the
+            steps. Coarse things are learned first so: what lies far apart is told apart before what lies together.
         binary: draw grey pixels anew as black or white at every step.
     """
 
@@ -44,6 +50,7 @@ class Config:
     batch: int = 256
     rate: float = 2e-3
     noise: float = 0.3
+    widest: float = 0.0
     binary: bool = False
 
 
@@ -82,12 +89,33 @@ class GaussianNetwork(MirrorNetwork):
         """Posterior means."""
         return self.posterior(rows)[0]
 
-    def nats(self, latents: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Negative log likelihood ``float32[n]`` of rows."""
-        values = self.rebuilt(latents)
+    def nats(self, values: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """See :class:`LatentNetwork`; numbers lie around their means with the spread ``noise``."""
         if self.pixels:
-            return pixel_nats(values, rows)
-        return number_nats(values / self.noise, rows / self.noise) + self.width * math.log(self.noise)
+            return super().nats(values, rows)
+        return super().nats(values / self.noise, rows / self.noise) + self.width * math.log(self.noise)
+
+
+class FallingNoise(nn.Module):
+    """A spread that falls from step to step; a buffer, so that a training taken up again goes on with it.
+
+    Args:
+        widest: the first.
+        last: where it stays in the end.
+        steps: until then.
+    """
+
+    def __init__(self, widest: float, last: float, steps: int) -> None:
+        super().__init__()
+        self.last = last
+        self.factor = (last / max(widest, last)) ** (1 / max(steps, 1))
+        self.now: torch.Tensor
+        self.register_buffer("now", torch.tensor(max(widest, last), dtype=torch.float64))
+
+    def forward(self) -> float:
+        """The spread of the next step."""
+        self.now.mul_(self.factor).clamp_(min=self.last)
+        return float(self.now)
 
 
 NETWORKS["gaussian"] = GaussianNetwork
@@ -100,19 +128,26 @@ def fit_deep_vae(training: TrainingSet, bits: int, seed: int, progress: OnProgre
     )
 
 
-def train_deep_vae(training: TrainingSet, config: Config, seed: int, progress: OnProgress) -> GaussianNetwork:
-    """The trained network."""
+def train_deep_vae(
+    training: TrainingSet, config: Config, seed: int, progress: OnProgress, *, passes: int = 40
+) -> GaussianNetwork:
+    """The trained network, after at most so many ``passes`` over the items."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = GaussianNetwork(
             shape=shape_of(training), hidden=config.hidden, latent=config.latent, noise=config.noise
         )
 
+        schedule = schedule_of(training, config.steps, config.batch, config.rate, passes=passes)
+        steps = schedule.epochs * (len(training) // schedule.batch)
+        noise = FallingNoise(config.widest, config.noise, int(FALLING * steps))
+
         def terms(rows: torch.Tensor) -> dict[str, torch.Tensor]:
+            network.noise = noise()
             return bound(network, torch.bernoulli(rows) if config.binary else rows)
 
-        schedule = schedule_of(training, config.steps, config.batch, config.rate)
-        minimise("deep_vae", training, network, terms, schedule, seed=seed, progress=progress)
+        minimise("deep_vae", training, network, terms, schedule, seed=seed, progress=progress, further=(noise,))
+        network.noise = config.noise
     return network
 
 
@@ -120,7 +155,7 @@ def bound(network: GaussianNetwork, rows: torch.Tensor) -> dict[str, torch.Tenso
     """The two terms of the negative evidence lower bound of scaled rows, one draw a row; nats an example."""
     mean, log_variance = network.posterior(rows)
     return {
-        "rebuilt": network.nats(sampled(mean, log_variance), rows).mean(),
+        "rebuilt": network.nats(network.rebuilt(sampled(mean, log_variance)), rows).mean(),
         "divergence": divergence(mean, log_variance).mean(),
     }
 

@@ -6,16 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hashsvc.domain.kinds import Kind
+from hashsvc.encoders.acai import fit_acai
 from hashsvc.encoders.autoencoder import fit_autoencoder
 from hashsvc.encoders.bsq import fit_bsq
 from hashsvc.encoders.contract import OnProgress
 from hashsvc.encoders.deep_autoencoder import fit_deep_autoencoder, fit_denoising, fit_inpainting
 from hashsvc.encoders.deep_vae import fit_deep_vae
+from hashsvc.encoders.deep_vq_vae import fit_deep_vq_vae
 from hashsvc.encoders.encoder import CodeEncoder
 from hashsvc.encoders.linear import fit_itq, fit_lsa_sign, fit_lsh, fit_pca_sign
 from hashsvc.encoders.pq import fit_pq
 from hashsvc.encoders.training_set import TrainingSet
 from hashsvc.encoders.vae import fit_vae
+from hashsvc.encoders.vae_gan import fit_vae_gan
 from hashsvc.encoders.vq_vae import fit_vq_vae
 from hashsvc.errors import InvalidArgument
 
@@ -54,6 +57,9 @@ MODELS: Mapping[str, Model] = {
         Model("denoising", DENSE, fit_denoising, decodes=True),
         Model("inpainting", frozenset({Kind.IMAGE}), fit_inpainting, decodes=True),
         Model("deep_vae", DENSE, fit_deep_vae, decodes=True),
+        Model("deep_vq_vae", frozenset({Kind.IMAGE}), fit_deep_vq_vae, decodes=True),
+        Model("acai", DENSE, fit_acai, decodes=True),
+        Model("vae_gan", frozenset({Kind.IMAGE}), fit_vae_gan, decodes=True),
         Model("itq", ALL, fit_itq, floor=True),
         Model("pca_sign", DENSE, fit_pca_sign, floor=True),
         Model("lsa_sign", frozenset({Kind.TEXT}), fit_lsa_sign, floor=True),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional
 
 from hashsvc.encoders.codebook import relabelled
@@ -45,7 +46,7 @@ class Config:
     pairs: Pairs = PAIRS
 
 
-class MovingCodebook:
+class MovingCodebook(nn.Module):
     """Code vectors as running means of the features that choose them.
 
     Args:
@@ -55,28 +56,36 @@ class MovingCodebook:
     """
 
     def __init__(self, groups: int, entries: int, width: int) -> None:
-        self.vectors = torch.randn(groups, entries, width)
-        self._chosen = torch.ones(groups, entries)
-        self._sums = self.vectors.clone()
+        super().__init__()
+        self.vectors: torch.Tensor
+        self.chosen: torch.Tensor
+        self.sums: torch.Tensor
+        self.register_buffer("vectors", torch.randn(groups, entries, width))
+        self.register_buffer("chosen", torch.ones(groups, entries))
+        self.register_buffer("sums", self.vectors.clone())
+
+    def numbers(self, grouped: torch.Tensor) -> torch.Tensor:
+        """The nearest code vector of each of the features ``float32[groups, n, width]``: ``int64[groups, n]``."""
+        return torch.cdist(grouped, self.vectors).argmin(dim=2)
 
     def quantise(self, features: torch.Tensor) -> torch.Tensor:
         """The nearest code vectors ``float32[n, groups * width]`` of features; they move towards them."""
         groups, entries, width = self.vectors.shape
         grouped = features.detach().reshape(len(features), groups, width).transpose(0, 1)
-        numbers = torch.cdist(grouped, self.vectors).argmin(dim=2)
+        numbers = self.numbers(grouped)
         nearest = self.vectors.gather(1, numbers[:, :, None].expand(-1, -1, width))
         self._follow(grouped, functional.one_hot(numbers, entries).float())
         return nearest.transpose(0, 1).reshape(len(features), -1)
 
     def _follow(self, grouped: torch.Tensor, picks: torch.Tensor) -> None:
-        self._chosen.lerp_(picks.sum(dim=1), 1 - DECAY)
-        self._sums.lerp_(picks.transpose(1, 2) @ grouped, 1 - DECAY)
-        dead = self._chosen < DEAD
+        self.chosen.lerp_(picks.sum(dim=1), 1 - DECAY)
+        self.sums.lerp_(picks.transpose(1, 2) @ grouped, 1 - DECAY)
+        dead = self.chosen < DEAD
         if dead.any():
             group, _ = dead.nonzero(as_tuple=True)
-            self._sums[dead] = grouped[group, torch.randint(0, grouped.shape[1], (len(group),))]
-            self._chosen[dead] = 1.0
-        self.vectors = self._sums / self._chosen[:, :, None]
+            self.sums[dead] = grouped[group, torch.randint(0, grouped.shape[1], (len(group),))]
+            self.chosen[dead] = 1.0
+        self.vectors.copy_(self.sums / self.chosen[:, :, None])
 
 
 def fit_vq_vae(training: TrainingSet, bits: int, seed: int, progress: OnProgress) -> CodeEncoder:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from hashsvc.encoders.generation.likelihood import number_nats, pixel_nats
 from hashsvc.encoders.networks import NETWORKS, LinearNetwork, Network
 
 if TYPE_CHECKING:
@@ -67,6 +68,14 @@ class LatentNetwork(Network):
         """What leads back to scaled rows: logits of pixels, means of numbers, ``float32[n, width]``."""
         raise NotImplementedError
 
+    def means(self, values: torch.Tensor) -> torch.Tensor:
+        """What is :meth:`rebuilt`, as scaled rows: chances of pixels, means of numbers."""
+        return torch.sigmoid(values) if self.pixels else values
+
+    def nats(self, values: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Negative log likelihood ``float32[n]`` of scaled rows under what is :meth:`rebuilt`."""
+        return (pixel_nats if self.pixels else number_nats)(values, rows)
+
     def drawn(self, count: int, generator: torch.Generator) -> torch.Tensor:
         """Latents ``float32[count, latent]`` as they come.
 
@@ -76,9 +85,8 @@ class LatentNetwork(Network):
 
     def items(self, latents: torch.Tensor) -> torch.Tensor:
         """Items ``float32[n, *shape]`` as a person knows them."""
-        values = self.rebuilt(latents)
-        values = torch.sigmoid(values) if self.pixels else values * self.scale + self.mean
-        return values.reshape(-1, *self.shape)
+        values = self.means(self.rebuilt(latents))
+        return (values if self.pixels else values * self.scale + self.mean).reshape(-1, *self.shape)
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """Features ``float32[n, d]``."""

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hashsvc.domain.kinds import Kind
-from hashsvc.encoders import Encoder
+from hashsvc.encoders import MODELS, Encoder
 from hashsvc.encoders.deep_autoencoder import HOLE, holes
 from hashsvc.encoders.generation import looking
 from hashsvc.errors import FailedPrecondition, InvalidArgument
@@ -30,7 +30,7 @@ def test_a_rebuilt_item_is_nearer_to_its_own_than_to_others() -> None:
     assert (apart.argmin(axis=1) == np.arange(40)).mean() > 0.8
 
 
-@pytest.mark.parametrize("model", ["deep_vae", "deep_autoencoder"])
+@pytest.mark.parametrize("model", [model.name for model in MODELS.values() if model.decodes])
 def test_drawn_items_follow_the_seed(model: str) -> None:
     encoder = trained(model)
     first, again, other = (looking.generate(encoder, 5, seed=seed) for seed in (1, 1, 2))

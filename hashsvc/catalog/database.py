@@ -27,7 +27,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from hashsvc.catalog.faults import translated
-from hashsvc.errors import InvalidArgument, Unavailable
+from hashsvc.errors import FailedPrecondition, InvalidArgument, Unavailable
 from hashsvc.spans import span
 
 BUSY_S = 30
@@ -164,6 +164,19 @@ def _sqlite(url: URL) -> Engine:
 
 def _postgresql(url: URL) -> Engine:
     try:
-        return create_engine(url, pool_size=POOL, max_overflow=POOL, pool_timeout=BUSY_S, pool_pre_ping=True)
+        engine = create_engine(url, pool_size=POOL, max_overflow=POOL, pool_timeout=BUSY_S, pool_pre_ping=True)
     except ImportError:
         raise Unavailable("PostgreSQL needs its driver: pip install 'hashsvc[postgresql]'") from None
+
+    @event.listens_for(engine, "connect", insert=True)
+    def check(connection: Any, _record: Any) -> None:
+        # Set up without a locale, PostgreSQL makes databases of SQL_ASCII, and the driver gives bytes for texts.
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            raise FailedPrecondition(
+                f"the database {url.database!r} is encoded as {encoding}, keys and metadata may hold any text: make "
+                "one with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0",
+                reason="DATABASE_ENCODING",
+            )
+
+    return engine

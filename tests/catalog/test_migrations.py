@@ -6,11 +6,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple, cast
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, MetaData, Table, Text, inspect, text
+from sqlalchemy import Column, MetaData, Table, Text, inspect, make_url, text
 
 from hashsvc.catalog import migrate, open_catalog
 from hashsvc.catalog.database import Database
@@ -169,3 +170,16 @@ def test_other_databases_are_refused(url: str) -> None:
 def test_a_database_that_is_away_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         open_catalog(f"postgresql+psycopg://nobody@/none?host={tmp_path}")
+
+
+@pytest.mark.postgresql
+def test_a_database_that_cannot_hold_every_text_is_refused(cluster: Cluster) -> None:
+    url = cluster.create()
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE ascii ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    narrow = make_url(url).set(database="ascii").render_as_string(hide_password=False)
+    for opened in (migrate, open_catalog):
+        with pytest.raises(FailedPrecondition, match=r"'ascii' is encoded as SQL_ASCII.*ENCODING 'UTF8'"):
+            opened(narrow)
+    cluster.drop(narrow)
+    cluster.drop(url)

@@ -51,11 +51,11 @@ class Config:
     latent: int = 32
     hidden: tuple[int, ...] = (512, 256)
     channels: int = 16
-    steps: int = 3_000
+    steps: int = 2_000
     batch: int = 128
     rate: float = 2e-3
     fooled: float = 1.0
-    pixels: float = 1.0
+    pixels: float = 2.0
 
 
 class Judge(nn.Module):

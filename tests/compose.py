@@ -67,8 +67,9 @@ def users() -> set[str]:
     found = set()
     for name in ("server", "worker"):
         number = compose("ps", "--quiet", name).strip()
-        told = subprocess.run(["docker", "top", number, "-eo", "user"], check=True, capture_output=True, text=True)
-        found.update(told.stdout.split()[1:])
+        listed = ["docker", "top", number, "-eo", "pid,user"]  # without the pid some engines refuse
+        told = subprocess.run(listed, check=True, capture_output=True, text=True)
+        found.update(line.split()[1] for line in told.stdout.splitlines()[1:])
     return found
 
 

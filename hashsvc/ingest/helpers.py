@@ -21,7 +21,8 @@ from hashsvc.errors import InvalidContent, Unavailable
 if TYPE_CHECKING:
     from hashsvc.encoders.contract import Decoded
 
-CHUNK_ITEMS = 64
+CHUNK_ITEMS = (64, 512)
+CHUNKS = 4  # for each helper of a batch: while one is given and taken its helper waits, so few, and enough to share
 CHUNK_BYTES = 4 << 20
 MEMORY = 1 << 30
 PATIENCE_S = 60.0
@@ -68,7 +69,7 @@ class Helpers:
     def decode(self, contents: Sequence[bytes]) -> list[Decoded | InvalidContent]:
         """Each content decoded, or the error that says why it cannot be; in order."""
         found: list[Decoded | InvalidContent | None] = [None] * len(contents)
-        waiting = deque(_chunks(contents))
+        waiting = deque(_chunks(contents, len(contents) // (CHUNKS * len(self._helpers))))
         while waiting or any(helper.chunk for helper in self._helpers):
             for position, helper in enumerate(self._helpers):
                 if helper.chunk is None and waiting and not self._give(helper, waiting, contents):
@@ -165,10 +166,12 @@ class Helpers:
         self._helpers[position] = self._renewed(helper)
 
 
-def _chunks(contents: Sequence[bytes]) -> Iterator[tuple[int, int]]:
+def _chunks(contents: Sequence[bytes], items: int) -> Iterator[tuple[int, int]]:
+    """Ranges of about so many items, and of at most ``CHUNK_BYTES`` where that is more than one."""
     start = size = 0
+    items = min(max(items, CHUNK_ITEMS[0]), CHUNK_ITEMS[1])
     for position, content in enumerate(contents):
-        if position > start and (position - start >= CHUNK_ITEMS or size + len(content) > CHUNK_BYTES):
+        if position > start and (position - start >= items or size + len(content) > CHUNK_BYTES):
             yield start, position
             start, size = position, 0
         size += len(content)

@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated
 
 import typer
@@ -38,8 +39,9 @@ DEFECT = 70  # sysexits.h: internal software error
 INTERRUPTED = 130
 
 
+@cache
 def program() -> typer.Typer:
-    """The tree of verbs."""
+    """The tree of verbs; made once, as rooms add to trees of their own."""
     tree = typer.Typer(
         name="hashsvc",
         help="Compact binary codes for documents, images and embeddings, made searchable.",

@@ -64,7 +64,7 @@ def ask(client: Client) -> list[tuple[str, int]]:
 
 def users() -> set[str]:
     """Users under whom the processes of our image run."""
-    found = set()
+    found: set[str] = set()
     for name in ("server", "worker"):
         number = compose("ps", "--quiet", name).strip()
         listed = ["docker", "top", number, "-eo", "pid,user"]  # without the pid some engines refuse

@@ -21,6 +21,12 @@ def write_durably(path: Path, data: bytes | memoryview) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def sha256_of(path: Path) -> str:
+    """sha256 (hex) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def fsync_folder(folder: Path) -> None:
     """Flush a folder's entries (names, renames) to the disk."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -15,9 +15,8 @@ from hashsvc.app.layout import Layout
 from hashsvc.app.store import open_store
 from hashsvc.catalog import blobs_of, check_dump, check_empty, migrate
 from hashsvc.content import Blobs
-from hashsvc.durable import fsync_folder, make_folder, write_durably
+from hashsvc.durable import fsync_folder, make_folder, sha256_of, write_durably
 from hashsvc.errors import Corrupt, FailedPrecondition, NotFound
-from hashsvc.index.durable import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -21,7 +21,7 @@ from hashsvc.catalog.collections import every
 from hashsvc.catalog.database import POSTGRESQL
 from hashsvc.catalog.log import digest, kept_hashes
 from hashsvc.catalog.tables import HEAD, Moment, attributes, dedup_removed, items, jobs, metadata, owners, shards, units
-from hashsvc.durable import fsync_folder, make_folder
+from hashsvc.durable import fsync_folder, make_folder, sha256_of
 from hashsvc.errors import Corrupt, FailedPrecondition
 
 if TYPE_CHECKING:
@@ -137,8 +137,7 @@ def _write_lines(path: Path, lines: Iterable[str]) -> dict[str, Any]:
 
 def _verify(path: Path, wanted: str) -> None:
     try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        found = sha256_of(path)
     except FileNotFoundError:
         found = "missing"
     if found != wanted:

@@ -6,7 +6,6 @@ nobody sees half a folder. What is fetched is compared with its sha256 before it
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -19,7 +18,7 @@ from typing import Any
 
 import fsspec
 
-from hashsvc.durable import fsync_folder, make_folder
+from hashsvc.durable import fsync_folder, make_folder, sha256_of
 from hashsvc.errors import Corrupt, InvalidArgument, NotFound, Unavailable
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -64,7 +63,7 @@ class Depot:
             self._fs.makedirs(f"{self._root}/folders", exist_ok=True)
             files = {}
             for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-                digest, size = _sha256(path), path.stat().st_size
+                digest, size = sha256_of(path), path.stat().st_size
                 files[path.relative_to(folder).as_posix()] = [digest, size]
                 if self._size(digest) != size:
                     self._fs.put_file(str(path), self._file(digest))
@@ -129,7 +128,7 @@ class Depot:
             self._fs.get_file(self._file(digest), str(path))
         except FileNotFoundError:
             raise Corrupt(f"file {digest} of {self.url} is lost: send its folder again") from None
-        if _sha256(path) != digest:
+        if sha256_of(path) != digest:
             raise Corrupt(f"file {digest} of {self.url} does not match its sha256: send its folder again")
         with path.open("rb") as file:
             os.fsync(file.fileno())
@@ -184,8 +183,3 @@ def _inside(folder: Path, name: str) -> Path:
     if path == folder.resolve() or not path.is_relative_to(folder.resolve()):
         raise Corrupt(f"a list of files names {name!r}, which lies outside its folder: send the folder again")
     return path
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

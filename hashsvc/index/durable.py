@@ -1,20 +1,12 @@
-"""What is on the disk is what was written, and a full disk is one clear error."""
+"""A full disk is one clear error."""
 
 from __future__ import annotations
 
 import errno
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from hashsvc.errors import ResourceExhausted
-
-
-def sha256_of(path: Path) -> str:
-    """sha256 (hex) of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

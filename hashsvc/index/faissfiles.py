@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hashsvc.domain.kinds import IndexKind
-from hashsvc.durable import fsync_folder, write_durably
+from hashsvc.durable import fsync_folder, sha256_of, write_durably
 from hashsvc.errors import Corrupt, InvalidArgument
-from hashsvc.index.durable import disk_errors, sha256_of
+from hashsvc.index.durable import disk_errors
 from hashsvc.index.faisskinds import faiss_module
 from hashsvc.index.layout import set_places, to_codes, words_at
 from hashsvc.index.live import LiveIndex

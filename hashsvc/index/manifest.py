@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hashsvc.durable import sha256_of
 from hashsvc.errors import Corrupt
-from hashsvc.index.durable import sha256_of
 
 NAME = "manifest.json"
 FORMAT = 2

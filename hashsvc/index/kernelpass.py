@@ -169,7 +169,7 @@ class TablesPass:
         for part in parts:
             tables = tables_of(part)
             if tables is not None:
-                found += [self._inside(part, tables, queries, number, radius) for number in range(len(queries))]
+                found.append(self._inside(part, tables, queries, radius))
         return ordered(joined(found))
 
     def _nearest(self, part: Part, tables: Tables, queries: NDArray[np.uint64], k: int, after: Cursor) -> list[Rows]:
@@ -197,23 +197,19 @@ class TablesPass:
             rows, count = self._inside_room(part, tables, query, radius, count)
         return rows if count <= most else None
 
-    def _inside(self, part: Part, tables: Tables, queries: NDArray[np.uint64], number: int, radius: int) -> Rows:
-        query, room = queries[number : number + 1], FEW
-        rows, count = self._inside_room(part, tables, query, radius, room)
-        if count > room:
-            rows, _ = self._inside_room(part, tables, query, radius, count)
-        return rows._replace(queries=np.full(len(rows.ids), number, np.int32))
+    def _inside(self, part: Part, tables: Tables, queries: NDArray[np.uint64], radius: int) -> Rows:
+        rows, count = self._inside_room(part, tables, queries, radius, FEW)
+        return rows if count <= FEW else self._inside_room(part, tables, queries, radius, count)[0]
 
     def _inside_room(
-        self, part: Part, tables: Tables, query: NDArray[np.uint64], radius: int, room: int
+        self, part: Part, tables: Tables, queries: NDArray[np.uint64], radius: int, room: int
     ) -> tuple[Rows, int]:
-        """Some rows of one query, all of them where they fit into the room, and how many there are."""
-        distances, ids = np.empty(room, np.int32), np.empty(room, np.int64)
+        """Some rows, all of them where they fit into the room, and how many there are."""
+        rows = Rows(np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int64))
         count = self._scan.functions["tables_inside"](
-            *part[:9], *tables.lists, frozen(query), self._scan.like, radius, distances, ids
+            *part[:9], *tables.lists, frozen(queries), self._scan.like, radius, *rows
         )
-        held = min(count, room)
-        return Rows(np.zeros(held, np.int32), distances[:held], ids[:held]), count
+        return Rows(rows.queries[:count], rows.distances[:count], rows.ids[:count]), count
 
 
 def tables_of(part: Part) -> Tables | None:

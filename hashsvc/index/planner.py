@@ -133,10 +133,12 @@ def part_name(number: int, part: Part) -> str:
 
 def min_of(costs: dict[str, float]) -> str:
     """The pass with the least cost."""
-    return min(costs, key=lambda way: costs[way])
+    return min(costs, key=costs.__getitem__)
 
 
-def _grouped(parts: Sequence[Part], chosen: Sequence[str]) -> list[tuple[str, list[Part]]]:
+def _grouped(parts: Sequence[Part], chosen: Sequence[str]) -> Sequence[tuple[str, Sequence[Part]]]:
+    if len(parts) == 1:
+        return [(chosen[0], parts)]
     return [
         (way, [part for part, one in zip(parts, chosen, strict=True) if one == way]) for way in dict.fromkeys(chosen)
     ]

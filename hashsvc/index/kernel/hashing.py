@@ -21,6 +21,7 @@ from hashsvc.index.kernel.vector import ask_for, bit_count, words_from
 
 ONE = np.uint64(1)
 FARTHEST = 1 << 30
+WIDEST = 16
 TOGETHER = 64
 SPOTS = 256
 
@@ -139,6 +140,62 @@ def looks_left(cuts: Any, codes: Any, radii: Any, distance: Any) -> Any:
     return total
 
 
+@register_jitable
+def look_up(
+    arrays: Any, tables: Any, table: Any, weight: Any, radii: Any, query: Any, after: Any, heap: Any, room: Any
+) -> Any:
+    """Offer the allowed items of every code whose substring of this table differs in ``weight`` bits from the query's.
+
+    ``heap`` is (distances, ids, size), ``room`` where buckets and codes are noted. Returns the heap's new size.
+    """
+    blocks, codes, part = arrays
+    cuts, bases, offsets, entries, signatures = tables
+    distances, numbers, size = heap
+    buckets, spots = room
+    word, shift, width = cuts[table]
+    lists, k = (blocks, offsets, entries, signatures), len(numbers)
+    key, wanted = substring(query[word], shift, width), signature_of(query, cuts, table)
+    pattern, end = (ONE << np.uint64(weight)) - ONE, ONE << np.uint64(width)
+    while pattern < end:
+        count, pattern = next_buckets(bases[table], key, pattern, end, offsets, buckets)
+        ask_for_buckets(offsets, entries, signatures, table, buckets, count)
+        bound = np.int64(distances[0]) if size == k else FARTHEST
+        where, entry = 0, np.int64(offsets[buckets[0]])
+        while where < count:
+            held, where, entry = next_codes(lists, table, buckets[:count], where, entry, wanted, bound - weight, spots)
+            for position in spots[:held]:
+                distance = distance_at(blocks, position, query)
+                if size == k and distance > distances[0]:
+                    continue
+                if is_set(codes, position) and not came_up(blocks, position, query, cuts, radii, len(cuts)):
+                    size = offer_code(part, position, distance, after, distances, numbers, size)
+    return size
+
+
+@register_jitable
+def grow(arrays: Any, tables: Any, query: Any, after: Any, limits: Any, heap: Any, radii: Any, room: Any) -> Any:
+    """Look up ever larger substring radii for one query, until its k-th distance is covered or the limits are reached.
+
+    Returns the heap's new size, and whether the answer is complete.
+    """
+    cuts, (distances, numbers, size), (trial, budget) = tables[0], heap, limits
+    held, k, spent = len(arrays[2][0]), len(numbers), 0.0
+    radii[:] = -1
+    for weight in range(WIDEST + 1):
+        for table in range(len(cuts)):
+            if weight <= cuts[table, 2]:
+                looks = choose(cuts[table, 2], weight) * (1.0 + held / 2.0 ** cuts[table, 2])
+                spent += looks
+                if spent > trial and (size < k or spent + looks_left(cuts, held, radii, distances[0]) - looks > budget):
+                    return size, False
+                heap = (distances, numbers, size)
+                size = look_up(arrays, tables, table, weight, radii, query, after, heap, room)
+            radii[table] = weight
+            if size == k and distances[0] <= len(cuts) * weight + table:
+                return size, True
+    return size, True
+
+
 def tables_nearest(
     blocks: Any,
     ids: Any,
@@ -172,55 +229,22 @@ def tables_nearest(
     holds true items, so its k-th distance bounds the answer's.
     """
     part = (ids, items, shared, shared_codes, shared_offsets, extra_ids, extras)
-    tables, words, k = len(cuts), len(like), heap_ids.shape[1]
-    query_base = np.uintp(queries.ctypes.data)
-    lists = (blocks, offsets, entries, signatures)
-    radii, buckets, spots = np.empty(tables, np.int64), np.empty(TOGETHER, np.int64), np.empty(SPOTS, np.int64)
+    arrays, tables, limits = (blocks, codes, part), (cuts, bases, offsets, entries, signatures), (trial, budget)
+    room, radii = (np.empty(TOGETHER, np.int64), np.empty(SPOTS, np.int64)), np.empty(len(cuts), np.int64)
+    start = np.uintp(queries.ctypes.data)
     for number in range(len(queries)):
-        query = words_from(query_base + np.uintp(8 * words * number), like)
-        distances, numbers, size = heap_distances[number], heap_ids[number], sizes[number]
-        spent, weight, running = 0.0, 0, True
-        radii[:] = -1
-        while running and weight <= 16:
-            for table in range(tables):
-                word, shift, width = cuts[table]
-                if weight > width:
-                    radii[table] = weight
-                    continue
-                looks = choose(width, weight) * (1.0 + len(ids) / 2.0**width)
-                spent += looks
-                if spent > trial and (
-                    size < k or spent + looks_left(cuts, len(ids), radii, distances[0]) - looks > budget
-                ):
-                    running = False
-                    break
-                key, wanted = substring(query[word], shift, width), signature_of(query, cuts, table)
-                pattern, end = (ONE << np.uint64(weight)) - ONE, ONE << np.uint64(width)
-                while pattern < end:
-                    count, pattern = next_buckets(bases[table], key, pattern, end, offsets, buckets)
-                    ask_for_buckets(offsets, entries, signatures, table, buckets, count)
-                    bound = np.int64(distances[0]) if size == k else FARTHEST
-                    where, entry = 0, np.int64(offsets[buckets[0]])
-                    while where < count:
-                        held, where, entry = next_codes(
-                            lists, table, buckets[:count], where, entry, wanted, bound - weight, spots
-                        )
-                        for position in spots[:held]:
-                            distance = distance_at(blocks, position, query)
-                            if size == k and distance > distances[0]:
-                                continue
-                            if not is_set(codes, position) or came_up(blocks, position, query, cuts, radii, tables):
-                                continue
-                            size = offer_code(part, position, distance, after, distances, numbers, size)
-                radii[table] = weight
-                if size == k and distances[0] <= tables * weight + table:
-                    done[number] = True
-                    running = False
-                    break
-            weight += 1
-        if running:
-            done[number] = True
-        sizes[number] = size
+        query = words_from(start + np.uintp(8 * len(like) * number), like)
+        heap = (heap_distances[number], heap_ids[number], sizes[number])
+        sizes[number], done[number] = grow(arrays, tables, query, after, limits, heap, radii, room)
+
+
+@register_jitable
+def radii_within(radius: Any, tables: Any) -> Any:
+    """Radius ``int64[tables]`` of each table, all within ``radius`` together; -1 where a table need not look."""
+    radii = np.empty(tables, np.int64)
+    for table in range(tables):
+        radii[table] = radius // tables if table <= radius % tables else radius // tables - 1
+    return radii
 
 
 def tables_inside(
@@ -238,45 +262,51 @@ def tables_inside(
     offsets: Any,
     entries: Any,
     signatures: Any,
-    query_words: Any,
+    queries: Any,
     like: Any,
     radius: Any,
+    found_queries: Any,
     found_distances: Any,
     found_ids: Any,
 ) -> Any:
-    """Collect (distance, id) of every allowed item within the radius of one query ``uint64[1, words]``.
+    """Collect (query, distance, id) of every allowed item within the radius of each query ``uint64[m, words]``.
 
     Returns how many there are; those that the buffers have no room for are only counted.
     """
     part = (ids, items, shared, shared_codes, shared_offsets, extra_ids, extras)
-    query = words_from(np.uintp(query_words.ctypes.data), like)
-    tables, signed = len(cuts), signatures.shape[1] > 0
-    radii = np.empty(tables, np.int64)
-    for table in range(tables):
-        radii[table] = radius // tables if table <= radius % tables else radius // tables - 1
+    found = (found_distances, found_ids)
+    tables, signed, start = len(cuts), signatures.shape[1] > 0, np.uintp(queries.ctypes.data)
+    radii = radii_within(radius, tables)
     count = 0
-    for table in range(tables):
-        word, shift, width = cuts[table]
-        key, end = substring(query[word], shift, width), ONE << np.uint64(width)
-        wanted = signature_of(query, cuts, table)
-        for weight in range(min(radii[table], width) + 1):
-            pattern = (ONE << np.uint64(weight)) - ONE
-            while pattern < end:
-                bucket = bases[table] + np.int64(key ^ pattern)
-                for entry in range(offsets[bucket], offsets[bucket + 1]):
-                    if signed and weight + bit_count(np.uint64(signatures[table, entry]) ^ wanted) > radius:
-                        continue
-                    position = np.int64(entries[table, entry])
-                    distance = distance_at(blocks, position, query)
-                    if distance > radius or not is_set(codes, position):
-                        continue
-                    if came_up(blocks, position, query, cuts, radii, table):
-                        continue
-                    total = count + items_at(part, position)
-                    if total <= len(found_ids):
-                        put_items(part, position, distance, count, found_distances, found_ids)
-                    count = total
-                if pattern == 0:
-                    break
-                pattern = next_of_weight(pattern)
+    for number in range(len(queries)):
+        query, first = words_from(start + np.uintp(8 * len(like) * number), like), count
+        for table in range(tables):
+            word, shift, width = cuts[table]
+            key, end = substring(query[word], shift, width), ONE << np.uint64(width)
+            wanted = signature_of(query, cuts, table)
+            for weight in range(min(radii[table], width) + 1):
+                pattern = (ONE << np.uint64(weight)) - ONE
+                while pattern < end:
+                    bucket = bases[table] + np.int64(key ^ pattern)
+                    for entry in range(offsets[bucket], offsets[bucket + 1]):
+                        if signed and weight + bit_count(np.uint64(signatures[table, entry]) ^ wanted) > radius:
+                            continue
+                        position = np.int64(entries[table, entry])
+                        distance = distance_at(blocks, position, query)
+                        if distance > radius or not is_set(codes, position):
+                            continue
+                        if came_up(blocks, position, query, cuts, radii, table):
+                            continue
+                        count = put_where_room(part, position, distance, count, found)
+                    pattern = next_of_weight(pattern) if pattern != 0 else end
+        found_queries[first : min(count, len(found_ids))] = number
     return count
+
+
+@register_jitable
+def put_where_room(part: Any, position: Any, distance: Any, count: Any, found: Any) -> Any:
+    """Write the allowed items of one code behind ``count`` others, if all fit; returns how many there are with them."""
+    total = count + items_at(part, position)
+    if total <= len(found[1]):
+        put_items(part, position, distance, count, found[0], found[1])
+    return total

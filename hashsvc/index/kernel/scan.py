@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 from numba.extending import register_jitable
 
-from hashsvc.index.kernel.vector import any_near, any_near_whole, bit_count, lowest_bit, near_codes, words_from
+from hashsvc.index.kernel.vector import any_near, any_near_whole, ask_for, bit_count, lowest_bit, near_codes, words_from
 
 # A tile stays in the first-level cache while every query of the batch passes over it.
 TILE_BYTES = 16_384
 GROUP_BYTES = 512
 GROUP = 64
+LINE = 64
+# Hardware prefetch stops at page ends, and a scan outruns it: codes are asked for a page ahead.
+AHEAD = 4096
 
 
 # Two random words differ in 32 bits give or take 4: a bound of fewer bits a word than this shows early who is far.
@@ -33,6 +36,13 @@ def has_near(address: Any, query: Any, bound: Any) -> Any:
     if bound <= EARLY_BITS * len(query):
         return any_near(address, query, bound)
     return any_near_whole(address, query, bound)
+
+
+@register_jitable
+def ask_ahead(address: Any, words: Any) -> Any:
+    """Have the group a page behind the one at ``address`` brought; the first query of a batch does so for all."""
+    for line in range(0, GROUP_BYTES * words, LINE):
+        ask_for(address + np.uintp(AHEAD + line))
 
 
 @register_jitable
@@ -169,6 +179,8 @@ def scan_nearest(
                     continue
                 if bit_count(hits) > FEW + FEW * words:
                     address = base + np.uintp(GROUP_BYTES * words * group)
+                    if number == 0:
+                        ask_ahead(address, words)
                     if not has_near(address, query, bound):
                         continue
                     hits &= near_codes(address, query, bound)
@@ -249,6 +261,8 @@ def scan_inside(
             query = words_from(query_base + np.uintp(8 * words * number), like)
             for group in range(max(state[0], state[2]), stop):
                 address = base + np.uintp(GROUP_BYTES * words * group)
+                if number == 0:
+                    ask_ahead(address, words)
                 if codes[group] == 0 or not has_near(address, query, radius):
                     continue
                 hits = near_codes(address, query, radius) & codes[group]

@@ -31,10 +31,10 @@ AFTER = types.UniTuple(types.int64, 2)
 def signature(name: str, words: int) -> tuple[Any, ...]:
     """Argument types of a function for codes of ``words`` words (of no matter to some)."""
     like = types.UniTuple(types.uint64, words)
-    found = (_write(types.int32), _write(types.int64))
+    found = (_write(types.int32), _write(types.int32), _write(types.int64))
     return {
         "scan_nearest": (*PART, QUERIES, like, AFTER, _write(types.int64), *HEAPS),
-        "scan_inside": (*PART, QUERIES, like, NUMBER, _write(types.int64), _write(types.int32), *found),
+        "scan_inside": (*PART, QUERIES, like, NUMBER, _write(types.int64), *found),
         "tables_nearest": (
             *PART,
             *TABLES,

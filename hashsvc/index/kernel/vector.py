@@ -13,11 +13,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 LANES = 8
-LINE = 64
 GROUP_LINES = 8
-# Hardware prefetch stops at page ends; codes of one word, which outrun it, are asked for a page ahead.
-AHEAD = 4096
-AHEAD_WORDS = 1
 EARLY_WORDS = 2
 
 I1, I8, I32, I64 = ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -154,15 +150,12 @@ class _NearBuilder:
 
     def __init__(self, builder: Any, address: Any, words: Any, limit: Any, count: int) -> None:
         self.builder = builder
-        self.address = address
         self.pointer = builder.inttoptr(address, VECTOR.as_pointer())
         self.queries = [_splat(builder, builder.extract_value(words, word)) for word in range(count)]
         self.limit = _splat(builder, limit)
         self.count = count
 
     def build(self, leaving: tuple[int, ...]) -> Any:
-        if self.count <= AHEAD_WORDS:
-            self._prefetch()
         end = self.builder.append_basic_block("near.end")
         leaves, sums, word = [], None, 0
         stages = [stage for stage in leaving if stage < self.count] + [self.count]
@@ -203,10 +196,6 @@ class _NearBuilder:
             sums = [self.builder.call(least, [one, other]) for one, other in zip(sums[::2], sums[1::2], strict=True)]
         hits = self.builder.bitcast(self.builder.icmp_signed("<=", sums[0], self.limit), I8)
         return self.builder.icmp_unsigned("!=", hits, ir.Constant(I8, 0))
-
-    def _prefetch(self) -> None:
-        for line in range(GROUP_LINES * self.count):
-            _emit_prefetch(self.builder, self.builder.add(self.address, ir.Constant(I64, AHEAD + LINE * line)))
 
     def _function(self, name: str, arguments: list[Any]) -> Any:
         return cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(VECTOR, arguments), name)

@@ -19,6 +19,8 @@ setup: $(STAMP)  ## a virtual environment in .venv with exact versions
 demo: setup  ## from files to answers on real texts and images, without a network
 	@$(BIN)/hashsvc demo
 
+WORKERS ?= 2
+
 check: setup  ## ruff, format, mypy, import-linter, buf
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -30,11 +32,11 @@ format: setup
 	$(BIN)/ruff check --fix-only .
 	$(BIN)/ruff format .
 
-test: setup  ## every test, the long suites in their short form
-	$(BIN)/python -m pytest
+test: setup  ## every test in WORKERS (2) processes, the long suites in their short form
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 quick: setup  ## the tests without the slow ones
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not slow'
 
 KILLS ?= 50
 DB ?= sqlite

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,10 +55,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory, documents: Path) -> Path:
 
 
 @pytest.fixture
-def texts(trained: Path, documents: Path) -> Iterator[Store]:
-    """A store with collection "texts" under encoder toy@1, empty at first."""
+def texts(trained: Path, documents: Path, tmp_path: Path) -> Iterator[Store]:
+    """A store of its own with collection "texts" under encoder toy@1, empty at first."""
     settings = Settings(roots=(str(documents.parent),), limits=Limits(max_k=50, max_queries=8, max_items=300))
-    with open_store(str(trained), settings=settings) as store:
+    folder = tmp_path / "texts" / "store"
+    shutil.copytree(trained, folder)
+    with open_store(str(folder), settings=settings) as store:
         store.create_collection("texts", encoder="toy")
         yield store
-        store.delete_collection("texts")

@@ -6,25 +6,27 @@ import logging
 import threading
 from dataclasses import replace
 from functools import partial
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hashsvc.app.history import agrees
+from hashsvc.app.passing import PassingCache
 from hashsvc.app.rows import RowCache
 from hashsvc.domain.indexes import IndexState
 from hashsvc.errors import Corrupt, NotFound, Unavailable
 from hashsvc.failpoints import reach
 from hashsvc.index import Audit, LiveIndex, newest_snapshot, publish, set_aside
+from hashsvc.search import Passing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from hashsvc.catalog import Catalog, Changes, Commit
     from hashsvc.content import Depot
     from hashsvc.domain.collections import Collection
+    from hashsvc.domain.filters import Node
     from hashsvc.domain.shards import Shard
     from hashsvc.index import View
 
@@ -35,6 +37,7 @@ KEPT = 2
 SNAPSHOT_CHANGES = 10_000
 AUDITED = 0.01  # share of the searches of approximate kinds that are answered exactly too
 WITNESSES = 256
+PASSING = 64  # ids of filters that are kept for each row: a row takes that many times as much memory as an id
 
 
 class Follower:
@@ -80,6 +83,7 @@ class Follower:
             **({"shard": str(shard)} if shard else {}),
         }
         self.rows = RowCache(partial(catalog.items.by_ids, collection), cached_rows)
+        self.passing = PassingCache(self._ask, PASSING * cached_rows)
         self._audit = Audit(AUDITED)
         self._fetch()
         self._live = self._start(damaged)
@@ -174,9 +178,18 @@ class Follower:
             changes = self._catalog.items.changes(self._collection, self._live.view().watermark, LOG_ROWS)
             if self._shard is not None:
                 changes = _part(changes, self._shard)
-            self.rows.evict(chain(changes.upsert_ids.tolist(), changes.deleted_ids.tolist()))
+            self._forget([*changes.upsert_ids.tolist(), *changes.deleted_ids.tolist()])
             self._live.apply(changes.upsert_ids, changes.upsert_codes, changes.deleted_ids, changes.watermark)
             more = changes.more
+
+    def _ask(self, filter: Node) -> Passing:
+        return Passing(filter, *self._catalog.items.passing(self._collection, filter))
+
+    def _forget(self, changed: Sequence[int]) -> None:
+        """Let go of what is kept of items that changed, before any view shows it."""
+        self.rows.evict(changed)
+        if changed:
+            self.passing.clear()
 
     def applied(self, commit: Commit, ids: np.ndarray, codes: np.ndarray, deleted: np.ndarray) -> None:
         """Bring in a commit of this process: straight from memory when nothing else came between, else by replay."""
@@ -185,7 +198,7 @@ class Follower:
             if watermark >= commit.watermark:
                 return
             if watermark == commit.before:
-                self.rows.evict(commit.ids.tolist())
+                self._forget(commit.ids.tolist())
                 self._live.apply(ids, codes, deleted, commit.watermark)
             else:
                 self._replay()

@@ -108,8 +108,16 @@ class LiveIndexes:
             collection = self._catalog.collections.get(name)
             follower = self._current(collection)
             encoder = partial(self._loaded.get, collection.fingerprint)
-            view, newer = follower.view, follower.newest
-            searcher = Searcher(collection, self._catalog, encoder, follower.rows.get, self._blobs.get, view, newer)
+            searcher = Searcher(
+                collection,
+                self._catalog,
+                encoder,
+                follower.rows.get,
+                self._blobs.get,
+                follower.view,
+                follower.newest,
+                follower.passing.get,
+            )
             with self._lock:
                 # Not if the collection was changed or deleted meanwhile: nobody would forget this searcher then.
                 current = self._followers.get(collection.id) is follower and renames == self._renames

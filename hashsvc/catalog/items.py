@@ -137,12 +137,18 @@ class Items:
 
     def ids(self, collection: Collection, filter: Node | None = None) -> NDArray[np.int64]:
         """Ids ``int64[n]``, sorted, of the items that pass the filter."""
+        return self.passing(collection, filter)[0]
+
+    def passing(self, collection: Collection, filter: Node | None) -> tuple[NDArray[np.int64], int]:
+        """Ids ``int64[n]``, sorted, of the items that pass, and a watermark: every write up to it is in the answer."""
         with self._database.reading() as connection:
-            query = select(items.c.id, items.c.metadata) if filter is not None else select(items.c.id)
+            current = held_collection(connection, collection.id)
+            bare = filter is None or split(filter, current.fields)[1] is None
+            query = select(items.c.id) if bare else select(items.c.id, items.c.metadata)
             passing = self._passing(connection, collection, filter, query)
-            found = np.fromiter((row.id for row in passing), np.int64)
+            found = np.fromiter((row[0] for row in passing), np.int64)
         found.sort()
-        return found
+        return found, current.watermark
 
     def keys(self, collection: Collection, filter: Node | None = None) -> builtins.list[str]:
         """Keys, in order of id, of the items that pass the filter."""

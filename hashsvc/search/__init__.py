@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashsvc.search.passing import Passing
 from hashsvc.search.searcher import Searcher
 
-__all__ = ["Searcher"]
+__all__ = ["Passing", "Searcher"]

@@ -15,6 +15,7 @@ from hashsvc.domain.kinds import ContentMode
 from hashsvc.domain.neighbours import Answer, Columns, Neighbours
 from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery, Query, RankBy, Rerank
 from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, NotFound
+from hashsvc.search.passing import Passing
 from hashsvc.search.reranking import ByContent, ByStored, Finer
 from hashsvc.spans import span
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     from hashsvc.domain.items import StoredItem
     from hashsvc.encoders import Encoder
     from hashsvc.encoders.contract import Decoded
-    from hashsvc.index import View
+    from hashsvc.index import ItemBitmap, View
+
+    Allowed = NDArray[np.int64] | ItemBitmap | None
 
 ATTEMPTS = 4
 NOT_STORED = -1
@@ -43,6 +46,7 @@ class Searcher:
         content: the bytes under a content hash (hex).
         view: an immutable view of the live index that holds every acknowledged write.
         newer: a view that holds what was committed since, for an answer overtaken by a delete.
+        passing: the items that pass a filter.
     """
 
     collection: Collection
@@ -52,6 +56,7 @@ class Searcher:
     content: Callable[[str], bytes]
     view: Callable[[], View]
     newer: Callable[[], View]
+    passing: Callable[[Node], Passing]
 
     def search(
         self,
@@ -114,13 +119,15 @@ class Searcher:
         self, codes: NDArray[np.uint8], own: list[int], radius: int, size: int, filter: Node | None, *, metadata: bool
     ) -> Iterator[Answer]:
         view = self.view()
-        allowed = None if filter is None else self.catalog.items.ids(self.collection, filter)
+        passing = None if filter is None else self.passing(filter)
+        allowed = None if passing is None else passing.allowed(view)
         total = view.count_within(codes, radius, allowed)
-        if own[0] != NOT_STORED and (allowed is None or own[0] in allowed):
+        if own[0] != NOT_STORED and (passing is None or own[0] in passing.ids):
             total -= view.count_within(codes, radius, np.array(own))
         for piece in view.within_chunks(codes[0], radius, allowed, chunk=size):
             # Not through the rows in memory: a large answer would drive out those that are asked for often.
             items = self.catalog.items.by_ids(self.collection, piece.ids)
+            items = items if passing is None else passing.still(items)
             [answer] = Found(self.collection, view.watermark, piece, items).answers(own, None, metadata=metadata)
             yield replace(answer, total=total)
 
@@ -222,23 +229,23 @@ class Searcher:
                 raise NotFound(f"no item {key!r} in collection {self.collection.name!r}", field=f"queries[{i}].key")
         return [held[key] for key in keyed.values()]
 
-    def _settled(
-        self, filter: Node | None, ask: Callable[[View, NDArray[np.int64] | None], Neighbours], *, rows: bool = True
-    ) -> Found:
-        """Neighbours whose rows all exist: an item deleted between the view and the SQL query asks for a newer view."""
+    def _settled(self, filter: Node | None, ask: Callable[[View, Allowed], Neighbours], *, rows: bool = True) -> Found:
+        """Neighbours whose rows exist and pass: an item that changed since the view was taken asks for a newer one."""
         if filter is not None:
             check_filter(filter)
         for attempt in range(ATTEMPTS):
             view = self.newer() if attempt else self.view()
-            allowed = None if filter is None else self.catalog.items.ids(self.collection, filter)
+            passing = None if filter is None else self.passing(filter)
             with span("index.search"):
-                found = ask(view, allowed)
+                found = ask(view, None if passing is None else passing.allowed(view))
             if not rows:
                 return Found(self.collection, view.watermark, found, None)
             ids = found.ids.tolist()
             ids = ids if len(found) == 1 else list(set(ids))
             # A filter is answered by SQL as it is now, and rows in memory may be older.
-            items = self.rows(ids) if filter is None else self.catalog.items.by_ids(self.collection, ids)
+            items = (
+                self.rows(ids) if passing is None else passing.still(self.catalog.items.by_ids(self.collection, ids))
+            )
             if len(items) == len(ids):
                 break
         return Found(self.collection, view.watermark, found, items)

@@ -16,6 +16,7 @@ from hashsvc.encoders.deep_vq_vae import fit_deep_vq_vae
 from hashsvc.encoders.encoder import CodeEncoder
 from hashsvc.encoders.linear import fit_itq, fit_lsa_sign, fit_lsh, fit_pca_sign
 from hashsvc.encoders.pq import fit_pq
+from hashsvc.encoders.rbm import fit_rbm
 from hashsvc.encoders.training_set import TrainingSet
 from hashsvc.encoders.vae import fit_vae
 from hashsvc.encoders.vae_gan import fit_vae_gan
@@ -60,6 +61,7 @@ MODELS: Mapping[str, Model] = {
         Model("deep_vq_vae", frozenset({Kind.IMAGE}), fit_deep_vq_vae, decodes=True),
         Model("acai", DENSE, fit_acai, decodes=True),
         Model("vae_gan", frozenset({Kind.IMAGE}), fit_vae_gan, decodes=True),
+        Model("rbm", DENSE, fit_rbm, decodes=True),
         Model("itq", ALL, fit_itq, floor=True),
         Model("pca_sign", DENSE, fit_pca_sign, floor=True),
         Model("lsa_sign", frozenset({Kind.TEXT}), fit_lsa_sign, floor=True),

@@ -52,33 +52,51 @@ def minimise(
         FailedPrecondition: the sum is not finite; the message names the step.
     """
     measure(network, training)
+    modules = torch.nn.ModuleList([network, *further])
+
+    def numbered(numbers: NDArray[np.int64]) -> Mapping[str, torch.Tensor]:
+        return terms(network.scaled(training.batch(numbers)))
+
+    network.train()
+    minimise_numbered(stage, len(training), modules, numbered, schedule, seed=seed, progress=progress)
+    network.eval()
+
+
+def minimise_numbered(
+    stage: str,
+    items: int,
+    modules: torch.nn.Module,
+    terms: Callable[[NDArray[np.int64]], Mapping[str, torch.Tensor]],
+    schedule: Schedule,
+    *,
+    seed: int,
+    progress: OnProgress,
+) -> None:
+    """Train ``modules`` as :func:`minimise` does, on ``terms(numbers)`` of items by their numbers ``int64[batch]``."""
     sums: dict[str, float] = {}
 
     def loss_of(numbers: NDArray[np.int64]) -> torch.Tensor:
-        found = terms(network.scaled(training.batch(numbers)))
+        found = terms(numbers)
         for name, value in found.items():
             sums[name] = sums.get(name, 0.0) + float(value.detach())
         return torch.stack(list(found.values())).sum()
 
     def tell(at: Progress) -> None:
-        steps = max(1, len(training) // schedule.batch)
+        steps = max(1, items // schedule.batch)
         means = {name: value / steps for name, value in sums.items()}
         sums.clear()
         progress(replace(at, loss=sum(means.values()), terms=means))
 
-    modules = torch.nn.ModuleList([network, *further])
-    network.train()
     train(
         stage,
-        len(training),
+        items,
         modules.parameters(),
         loss_of,
         schedule,
         seed=seed,
         progress=tell,
-        checkpoint=Checkpoint.of(stage, len(training), modules),
+        checkpoint=Checkpoint.of(stage, items, modules),
     )
-    network.eval()
 
 
 def measure(network: LatentNetwork, training: TrainingSet) -> None:

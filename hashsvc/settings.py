@@ -26,6 +26,7 @@ class Limits:
     max_image_bytes: int = 32 * 2**20
     max_message_bytes: int = 64 * 2**20
     max_page: int = 10_000
+    max_made: int = 256
 
     def content_bytes(self, kind: Kind) -> int | None:
         """Most bytes of one item's content; None where the kind itself sets the size."""

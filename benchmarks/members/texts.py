@@ -98,14 +98,14 @@ def semantic_hashing(seed: int) -> dict[str, Row]:
     listed = score_reranked(asked, held, orders()["tfidf"], truth(), short=SHORT)
     wrong, probes = table_misses(held, asked[:200])
     return {
-        "128-bit P@100 over that of LSA-128 float": Row(
+        "128-bit P@100 less that of LSA-128 float": Row(
             round((scores.precision or 0.0) - float_precision("lsa"), 4),
             0.01,
             most=False,
             reference="LSA-128 float",
             beside={"code": round(scores.precision or 0.0, 4), "LSA": round(float_precision("lsa"), 4)},
         ),
-        "short-list of 500 by TF-IDF, P@100 over TF-IDF alone": Row(
+        "short-list of 500 by TF-IDF, P@100 less that of TF-IDF alone": Row(
             round((listed.precision or 0.0) - float_precision("tfidf"), 4),
             0.0,
             most=False,

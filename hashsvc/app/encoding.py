@@ -89,6 +89,11 @@ class LoadedEncoders:
                 self._loaded[fingerprint] = encoder
         return encoder
 
+    def unbounded(self, fingerprint: str) -> Encoder:
+        """As :meth:`get`, without the limit on contents."""
+        found = self.get(fingerprint)
+        return found.encoder if isinstance(found, Bounded) else found
+
     def _load(self, fingerprint: str) -> Encoder:
         from hashsvc.encoders import load, placed  # torch takes seconds to import: only those who encode pay for it
 
@@ -101,11 +106,12 @@ class Bounded:
     """An encoder that refuses longer contents before it looks at them.
 
     Args:
+        encoder: without a limit.
         most: bytes of one content.
     """
 
     def __init__(self, encoder: Encoder, most: int) -> None:
-        self._encoder = encoder
+        self.encoder = encoder
         self._most = most
         self.spec = encoder.spec
         self.model = encoder.model
@@ -119,16 +125,16 @@ class Bounded:
                 f"(HASHSVC_MAX_{self.spec.kind.upper()}_BYTES)",
                 field="content",
             )
-        return self._encoder.decode(content)
+        return self.encoder.decode(content)
 
     def features(self, items: Sequence[Decoded]) -> NDArray[np.float32]:
         """See :meth:`Encoder.features`."""
-        return self._encoder.features(items)
+        return self.encoder.features(items)
 
     def encode(self, items: Sequence[Decoded]) -> NDArray[np.uint8]:
         """See :meth:`Encoder.encode`."""
-        return self._encoder.encode(items)
+        return self.encoder.encode(items)
 
     def tables(self, items: Sequence[Decoded]) -> NDArray[np.float32]:
         """See :meth:`Encoder.tables`."""
-        return self._encoder.tables(items)
+        return self.encoder.tables(items)

@@ -14,6 +14,7 @@ from hashsvc.app.following import SNAPSHOT_CHANGES
 from hashsvc.app.items import Items
 from hashsvc.app.layout import Layout
 from hashsvc.app.live import LiveIndexes
+from hashsvc.app.making import Maker
 from hashsvc.app.reencoding import ReencodeSpec, Switch
 from hashsvc.app.refusing import check_candidates, check_count, check_fields, check_query, checked
 from hashsvc.catalog import Catalog, is_made, migrate, open_catalog
@@ -25,7 +26,7 @@ from hashsvc.domain.filters import Node
 from hashsvc.domain.items import Item, StoredItem, Written
 from hashsvc.domain.jobs import JobKind
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
-from hashsvc.domain.service import PIECE, Page
+from hashsvc.domain.service import PIECE, STEPS, Page
 from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, NotFound
 from hashsvc.readers import Columns
 from hashsvc.search import Searcher
@@ -330,6 +331,21 @@ class Store:
         check_count(len(contents), "contents", self.limits.max_items)
         loaded = self.loaded.get(self.encoder(encoder).spec.fingerprint)
         return loaded.encode(ingest.decode_all(loaded, contents))
+
+    def reconstruct(self, encoder: str, contents: Sequence[bytes]) -> list[bytes]:
+        """See :meth:`Service.reconstruct`."""
+        return self._maker(encoder).reconstruct(contents)
+
+    def generate(self, encoder: str, count: int, *, seed: int = 0) -> list[bytes]:
+        """See :meth:`Service.generate`."""
+        return self._maker(encoder).generate(count, seed)
+
+    def interpolate(self, encoder: str, first: bytes, last: bytes, *, steps: int = STEPS) -> list[bytes]:
+        """See :meth:`Service.interpolate`."""
+        return self._maker(encoder).interpolate(first, last, steps)
+
+    def _maker(self, encoder: str) -> Maker:
+        return Maker(self.loaded, self.encoder(encoder).spec.fingerprint, self.limits.max_made)
 
     def _searcher(self, name: str) -> Searcher:
         self._check_index()

@@ -17,7 +17,7 @@ from hashsvc.client.channel import MAX_MESSAGE, Tls, bearer, error_of, open_chan
 from hashsvc.client.dedup import DedupClient
 from hashsvc.client.upload import BATCH_BYTES, BATCH_ITEMS, Upload, batches
 from hashsvc.domain.kinds import ContentMode, IndexKind, Kind
-from hashsvc.domain.service import PIECE, Page
+from hashsvc.domain.service import PIECE, STEPS, Page
 from hashsvc.errors import InvalidArgument
 from hashsvc.v1 import (
     collections_pb2,
@@ -33,7 +33,7 @@ from hashsvc.v1 import (
 )
 from hashsvc.wire.answers import read_answers
 from hashsvc.wire.collections import read_collection
-from hashsvc.wire.encoders import read_encoder
+from hashsvc.wire.encoders import read_encoder, read_made
 from hashsvc.wire.items import read_stored, read_written
 from hashsvc.wire.jobs import read_dead_letter, read_job
 
@@ -312,6 +312,20 @@ class Client:
         version = self.encoder(encoder)
         response = self._call(self._encoding.Encode, requests.encode(version, contents))
         return np.frombuffer(response.codes, np.uint8).reshape(len(contents), response.bits // 8)
+
+    def reconstruct(self, encoder: str, contents: Sequence[bytes]) -> list[bytes]:
+        """See :meth:`Service.reconstruct`."""
+        request = requests.reconstruct(self.encoder(encoder), contents)
+        return read_made(self._call(self._encoders.Reconstruct, request))
+
+    def generate(self, encoder: str, count: int, *, seed: int = 0) -> list[bytes]:
+        """See :meth:`Service.generate`."""
+        return read_made(self._call(self._encoders.Generate, requests.generate(encoder, count, seed)))
+
+    def interpolate(self, encoder: str, first: bytes, last: bytes, *, steps: int = STEPS) -> list[bytes]:
+        """See :meth:`Service.interpolate`."""
+        request = requests.interpolate(self.encoder(encoder), first, last, steps)
+        return read_made(self._call(self._encoders.Interpolate, request))
 
     # encoders
 

@@ -11,7 +11,7 @@ from google.protobuf import field_mask_pb2
 from hashsvc.domain.kinds import Kind
 from hashsvc.domain.neighbours import Answer, Neighbours
 from hashsvc.errors import Internal, InvalidArgument
-from hashsvc.v1 import collections_pb2, encoding_pb2, items_pb2, jobs_pb2, search_pb2
+from hashsvc.v1 import collections_pb2, encoders_pb2, encoding_pb2, items_pb2, jobs_pb2, search_pb2
 from hashsvc.wire.answers import read_matches
 from hashsvc.wire.collections import write_fields
 from hashsvc.wire.content import write_content
@@ -218,6 +218,27 @@ def encode(version: EncoderVersion, contents: Sequence[bytes]) -> encoding_pb2.E
     request = encoding_pb2.EncodeRequest(encoder=version.label)
     for position, content in enumerate(contents):
         write_content(request.contents.add(), version.spec.kind, content, f"contents[{position}]")
+    return request
+
+
+def reconstruct(version: EncoderVersion, contents: Sequence[bytes]) -> encoders_pb2.ReconstructRequest:
+    """See :meth:`Service.reconstruct`."""
+    request = encoders_pb2.ReconstructRequest(encoder=version.label)
+    for position, content in enumerate(contents):
+        write_content(request.contents.add(), version.spec.kind, content, f"contents[{position}]")
+    return request
+
+
+def generate(encoder: str, count: int, seed: int) -> encoders_pb2.GenerateRequest:
+    """See :meth:`Service.generate`."""
+    return encoders_pb2.GenerateRequest(encoder=encoder, count=_unsigned(count, "count"), seed=_unsigned(seed, "seed"))
+
+
+def interpolate(version: EncoderVersion, first: bytes, last: bytes, steps: int) -> encoders_pb2.InterpolateRequest:
+    """See :meth:`Service.interpolate`."""
+    request = encoders_pb2.InterpolateRequest(encoder=version.label, steps=_unsigned(steps, "steps"))
+    write_content(request.first, version.spec.kind, first, "first")
+    write_content(request.last, version.spec.kind, last, "last")
     return request
 
 

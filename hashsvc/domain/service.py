@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 PIECE = 2_000
+STEPS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,22 @@ class Service(Protocol):
 
     def encode(self, encoder: str, contents: Sequence[bytes]) -> NDArray[np.uint8]:
         """Codes ``uint8[n, bits/8]`` of contents in the encoder's kind."""
+        ...
+
+    def reconstruct(self, encoder: str, contents: Sequence[bytes]) -> list[bytes]:
+        """Contents rebuilt from their latents, in the encoder's kind: pictures as PNG files at the size it sees.
+
+        Raises:
+            FailedPrecondition: the encoder keeps no decoder (reason NO_DECODER); likewise for the two verbs below.
+        """
+        ...
+
+    def generate(self, encoder: str, count: int, *, seed: int = 0) -> list[bytes]:
+        """``count`` new contents from drawn latents; the same seed (``uint32``) draws the same."""
+        ...
+
+    def interpolate(self, encoder: str, first: bytes, last: bytes, *, steps: int = STEPS) -> list[bytes]:
+        """Contents on the straight line between two latents: ``steps`` of them, both rebuilt ends among them."""
         ...
 
     def encoders(self) -> list[EncoderVersion]:

@@ -93,10 +93,14 @@ class DeviceEncoder:
     """A :class:`CodeEncoder` that computes on a device; callers from several threads take turns.
 
     Its codes agree with the CPU's except where a feature lies within ``spec.margin`` of its threshold.
+
+    Args:
+        encoder: the same on the CPU, kept as ``host``.
+        placement: where this one computes.
     """
 
     def __init__(self, encoder: CodeEncoder, placement: Placement) -> None:
-        self._encoder = encoder
+        self.host = encoder
         self._placement = placement
         self._lock = threading.Lock()
         self._network = copy.deepcopy(encoder.network).to(placement.device).eval()
@@ -112,7 +116,7 @@ class DeviceEncoder:
 
     def decode(self, content: bytes) -> Decoded:
         """See :meth:`Encoder.decode`."""
-        return self._encoder.decode(content)
+        return self.host.decode(content)
 
     def features(self, items: Sequence[Decoded]) -> NDArray[np.float32]:
         """See :meth:`Encoder.features`."""
@@ -125,13 +129,13 @@ class DeviceEncoder:
         if not items:
             return np.empty((0, self.spec.bits // 8), dtype=np.uint8)
         if self._thresholds is None:
-            return self._encoder.binarizer.codes(self.features(items))
+            return self.host.binarizer.codes(self.features(items))
         with self._lock:
             return np.concatenate([rows.numpy() for rows in self._run(items, packed=True)])
 
     def tables(self, items: Sequence[Decoded]) -> NDArray[np.float32]:
         """See :meth:`Encoder.tables`."""
-        return self._encoder.binarizer.tables(self.features(items))
+        return self.host.binarizer.tables(self.features(items))
 
     def stage(self, items: Sequence[Decoded]) -> Batch:
         """One batch of exactly ``rows`` rows in host memory, pinned where a GPU will fetch it; pixels stay bytes."""
@@ -140,7 +144,7 @@ class DeviceEncoder:
         if self.spec.kind is Kind.IMAGE:
             batch = torch.from_numpy(np.stack([np.asarray(row, dtype=np.uint8) for row in rows]))
         else:
-            batch = self._encoder.front.batch(rows)
+            batch = self.host.front.batch(rows)
         return self._each(batch, torch.Tensor.pin_memory) if self._copies is not None else batch
 
     def fetch(self, batch: Batch) -> Batch:

@@ -11,13 +11,14 @@ from hashsvc.server.alive import check_alive
 from hashsvc.server.requests import page_of, page_size_of
 from hashsvc.v1 import encoders_pb2, encoders_pb2_grpc, encoding_pb2, encoding_pb2_grpc
 from hashsvc.wire.content import read_content
-from hashsvc.wire.encoders import write_encoder
+from hashsvc.wire.encoders import write_encoder, write_made
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import grpc
 
+    from hashsvc.domain.encoders import EncoderVersion
     from hashsvc.domain.kinds import Kind
     from hashsvc.domain.service import Service
     from hashsvc.server.gathering import Gathering
@@ -45,6 +46,31 @@ class EncodersServicer(encoders_pb2_grpc.EncodersServicer):
         parse_label(request.encoder)
         return write_encoder(self._store.encoder(request.encoder))
 
+    def Reconstruct(
+        self, request: encoders_pb2.ReconstructRequest, context: grpc.ServicerContext
+    ) -> encoders_pb2.MadeContents:
+        version = self._version(request.encoder)
+        contents = _contents_for(version.spec.kind, request.contents)
+        return write_made(version, self._store.reconstruct(version.label, contents))
+
+    def Generate(
+        self, request: encoders_pb2.GenerateRequest, context: grpc.ServicerContext
+    ) -> encoders_pb2.MadeContents:
+        version = self._version(request.encoder)
+        return write_made(version, self._store.generate(version.label, request.count, seed=request.seed))
+
+    def Interpolate(
+        self, request: encoders_pb2.InterpolateRequest, context: grpc.ServicerContext
+    ) -> encoders_pb2.MadeContents:
+        version = self._version(request.encoder)
+        first = _content_for(version.spec.kind, request.first, "first")
+        last = _content_for(version.spec.kind, request.last, "last")
+        return write_made(version, self._store.interpolate(version.label, first, last, steps=request.steps))
+
+    def _version(self, label: str) -> EncoderVersion:
+        parse_label(label)
+        return self._store.encoder(label)
+
 
 class EncodingServicer(encoding_pb2_grpc.EncodingServicer):
     """Translates; the store decides."""
@@ -56,9 +82,7 @@ class EncodingServicer(encoding_pb2_grpc.EncodingServicer):
     def Encode(self, request: encoding_pb2.EncodeRequest, context: grpc.ServicerContext) -> encoding_pb2.EncodeResponse:
         parse_label(request.encoder)
         version = self._store.encoder(request.encoder)
-        contents = [
-            _content_for(version.spec.kind, content, f"contents[{i}]") for i, content in enumerate(request.contents)
-        ]
+        contents = _contents_for(version.spec.kind, request.contents)
         encode = partial(self._codes, version.label)
         if contents:
             codes = self._together.answer(("encode", version.label), contents, encode, partial(check_alive, context))
@@ -68,6 +92,10 @@ class EncodingServicer(encoding_pb2_grpc.EncodingServicer):
 
     def _codes(self, label: str, contents: Sequence[bytes]) -> list[bytes]:
         return [code.tobytes() for code in self._store.encode(label, contents)]
+
+
+def _contents_for(wanted: Kind, messages: Sequence[types_pb2.Content]) -> list[bytes]:
+    return [_content_for(wanted, content, f"contents[{i}]") for i, content in enumerate(messages)]
 
 
 def _content_for(wanted: Kind, message: types_pb2.Content, field: str) -> bytes:

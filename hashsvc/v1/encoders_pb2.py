@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from hashsvc.v1 import types_pb2 as hashsvc_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19hashsvc/v1/encoders.proto\x12\nhashsvc.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16hashsvc/v1/types.proto\"m\n\x08\x43odeSpec\x12\x0c\n\x04\x62its\x18\x01 \x01(\r\x12\x1e\n\x04kind\x18\x02 \x01(\x0e\x32\x10.hashsvc.v1.Kind\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12\x0e\n\x06metric\x18\x04 \x01(\t\x12\x0e\n\x06margin\x18\x05 \x01(\x01\"\xc4\x01\n\x07\x45ncoder\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\r\n\x05label\x18\x03 \x01(\t\x12\"\n\x04spec\x18\x04 \x01(\x0b\x32\x14.hashsvc.v1.CodeSpec\x12\r\n\x05model\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06report\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\"<\n\x13ListEncodersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"V\n\x14ListEncodersResponse\x12%\n\x08\x65ncoders\x18\x01 \x03(\x0b\x32\x13.hashsvc.v1.Encoder\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"$\n\x11GetEncoderRequest\x12\x0f\n\x07\x65ncoder\x18\x01 \x01(\t2\x90\x01\n\x08\x45ncoders\x12I\n\x04List\x12\x1f.hashsvc.v1.ListEncodersRequest\x1a .hashsvc.v1.ListEncodersResponse\x12\x39\n\x03Get\x12\x1d.hashsvc.v1.GetEncoderRequest\x1a\x13.hashsvc.v1.Encoderb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19hashsvc/v1/encoders.proto\x12\nhashsvc.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16hashsvc/v1/types.proto\"m\n\x08\x43odeSpec\x12\x0c\n\x04\x62its\x18\x01 \x01(\r\x12\x1e\n\x04kind\x18\x02 \x01(\x0e\x32\x10.hashsvc.v1.Kind\x12\x13\n\x0b\x66ingerprint\x18\x03 \x01(\t\x12\x0e\n\x06metric\x18\x04 \x01(\t\x12\x0e\n\x06margin\x18\x05 \x01(\x01\"\xc4\x01\n\x07\x45ncoder\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\r\x12\r\n\x05label\x18\x03 \x01(\t\x12\"\n\x04spec\x18\x04 \x01(\x0b\x32\x14.hashsvc.v1.CodeSpec\x12\r\n\x05model\x18\x05 \x01(\t\x12/\n\x0b\x63reate_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x06report\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\"<\n\x13ListEncodersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"V\n\x14ListEncodersResponse\x12%\n\x08\x65ncoders\x18\x01 \x03(\x0b\x32\x13.hashsvc.v1.Encoder\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"$\n\x11GetEncoderRequest\x12\x0f\n\x07\x65ncoder\x18\x01 \x01(\t\"L\n\x12ReconstructRequest\x12\x0f\n\x07\x65ncoder\x18\x01 \x01(\t\x12%\n\x08\x63ontents\x18\x02 \x03(\x0b\x32\x13.hashsvc.v1.Content\"?\n\x0fGenerateRequest\x12\x0f\n\x07\x65ncoder\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12\x0c\n\x04seed\x18\x03 \x01(\r\"{\n\x12InterpolateRequest\x12\x0f\n\x07\x65ncoder\x18\x01 \x01(\t\x12\"\n\x05\x66irst\x18\x02 \x01(\x0b\x32\x13.hashsvc.v1.Content\x12!\n\x04last\x18\x03 \x01(\x0b\x32\x13.hashsvc.v1.Content\x12\r\n\x05steps\x18\x04 \x01(\r\"F\n\x0cMadeContents\x12%\n\x08\x63ontents\x18\x01 \x03(\x0b\x32\x13.hashsvc.v1.Content\x12\x0f\n\x07\x65ncoder\x18\x02 \x01(\t2\xe5\x02\n\x08\x45ncoders\x12I\n\x04List\x12\x1f.hashsvc.v1.ListEncodersRequest\x1a .hashsvc.v1.ListEncodersResponse\x12\x39\n\x03Get\x12\x1d.hashsvc.v1.GetEncoderRequest\x1a\x13.hashsvc.v1.Encoder\x12G\n\x0bReconstruct\x12\x1e.hashsvc.v1.ReconstructRequest\x1a\x18.hashsvc.v1.MadeContents\x12\x41\n\x08Generate\x12\x1b.hashsvc.v1.GenerateRequest\x1a\x18.hashsvc.v1.MadeContents\x12G\n\x0bInterpolate\x12\x1e.hashsvc.v1.InterpolateRequest\x1a\x18.hashsvc.v1.MadeContentsb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +44,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTENCODERSRESPONSE']._serialized_end=586
   _globals['_GETENCODERREQUEST']._serialized_start=588
   _globals['_GETENCODERREQUEST']._serialized_end=624
-  _globals['_ENCODERS']._serialized_start=627
-  _globals['_ENCODERS']._serialized_end=771
+  _globals['_RECONSTRUCTREQUEST']._serialized_start=626
+  _globals['_RECONSTRUCTREQUEST']._serialized_end=702
+  _globals['_GENERATEREQUEST']._serialized_start=704
+  _globals['_GENERATEREQUEST']._serialized_end=767
+  _globals['_INTERPOLATEREQUEST']._serialized_start=769
+  _globals['_INTERPOLATEREQUEST']._serialized_end=892
+  _globals['_MADECONTENTS']._serialized_start=894
+  _globals['_MADECONTENTS']._serialized_end=964
+  _globals['_ENCODERS']._serialized_start=967
+  _globals['_ENCODERS']._serialized_end=1324
 # @@protoc_insertion_point(module_scope)

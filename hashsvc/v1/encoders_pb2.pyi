@@ -64,3 +64,41 @@ class GetEncoderRequest(_message.Message):
     ENCODER_FIELD_NUMBER: _ClassVar[int]
     encoder: str
     def __init__(self, encoder: _Optional[str] = ...) -> None: ...
+
+class ReconstructRequest(_message.Message):
+    __slots__ = ("encoder", "contents")
+    ENCODER_FIELD_NUMBER: _ClassVar[int]
+    CONTENTS_FIELD_NUMBER: _ClassVar[int]
+    encoder: str
+    contents: _containers.RepeatedCompositeFieldContainer[_types_pb2.Content]
+    def __init__(self, encoder: _Optional[str] = ..., contents: _Optional[_Iterable[_Union[_types_pb2.Content, _Mapping]]] = ...) -> None: ...
+
+class GenerateRequest(_message.Message):
+    __slots__ = ("encoder", "count", "seed")
+    ENCODER_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    encoder: str
+    count: int
+    seed: int
+    def __init__(self, encoder: _Optional[str] = ..., count: _Optional[int] = ..., seed: _Optional[int] = ...) -> None: ...
+
+class InterpolateRequest(_message.Message):
+    __slots__ = ("encoder", "first", "last", "steps")
+    ENCODER_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    LAST_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    encoder: str
+    first: _types_pb2.Content
+    last: _types_pb2.Content
+    steps: int
+    def __init__(self, encoder: _Optional[str] = ..., first: _Optional[_Union[_types_pb2.Content, _Mapping]] = ..., last: _Optional[_Union[_types_pb2.Content, _Mapping]] = ..., steps: _Optional[int] = ...) -> None: ...
+
+class MadeContents(_message.Message):
+    __slots__ = ("contents", "encoder")
+    CONTENTS_FIELD_NUMBER: _ClassVar[int]
+    ENCODER_FIELD_NUMBER: _ClassVar[int]
+    contents: _containers.RepeatedCompositeFieldContainer[_types_pb2.Content]
+    encoder: str
+    def __init__(self, contents: _Optional[_Iterable[_Union[_types_pb2.Content, _Mapping]]] = ..., encoder: _Optional[str] = ...) -> None: ...

@@ -44,6 +44,21 @@ class EncodersStub(object):
                 request_serializer=hashsvc_dot_v1_dot_encoders__pb2.GetEncoderRequest.SerializeToString,
                 response_deserializer=hashsvc_dot_v1_dot_encoders__pb2.Encoder.FromString,
                 _registered_method=True)
+        self.Reconstruct = channel.unary_unary(
+                '/hashsvc.v1.Encoders/Reconstruct',
+                request_serializer=hashsvc_dot_v1_dot_encoders__pb2.ReconstructRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_encoders__pb2.MadeContents.FromString,
+                _registered_method=True)
+        self.Generate = channel.unary_unary(
+                '/hashsvc.v1.Encoders/Generate',
+                request_serializer=hashsvc_dot_v1_dot_encoders__pb2.GenerateRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_encoders__pb2.MadeContents.FromString,
+                _registered_method=True)
+        self.Interpolate = channel.unary_unary(
+                '/hashsvc.v1.Encoders/Interpolate',
+                request_serializer=hashsvc_dot_v1_dot_encoders__pb2.InterpolateRequest.SerializeToString,
+                response_deserializer=hashsvc_dot_v1_dot_encoders__pb2.MadeContents.FromString,
+                _registered_method=True)
 
 
 class EncodersServicer(object):
@@ -62,6 +77,28 @@ class EncodersServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Reconstruct(self, request, context):
+        """What encoders with a decoder make; FAILED_PRECONDITION with reason NO_DECODER from the others.
+        Contents rebuilt from their latents, in order: repaired, where the encoder was trained to repair.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Generate(self, request, context):
+        """New contents from drawn latents.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Interpolate(self, request, context):
+        """Contents on the straight line between the latents of two, both rebuilt ends among them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EncodersServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -74,6 +111,21 @@ def add_EncodersServicer_to_server(servicer, server):
                     servicer.Get,
                     request_deserializer=hashsvc_dot_v1_dot_encoders__pb2.GetEncoderRequest.FromString,
                     response_serializer=hashsvc_dot_v1_dot_encoders__pb2.Encoder.SerializeToString,
+            ),
+            'Reconstruct': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reconstruct,
+                    request_deserializer=hashsvc_dot_v1_dot_encoders__pb2.ReconstructRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_encoders__pb2.MadeContents.SerializeToString,
+            ),
+            'Generate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Generate,
+                    request_deserializer=hashsvc_dot_v1_dot_encoders__pb2.GenerateRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_encoders__pb2.MadeContents.SerializeToString,
+            ),
+            'Interpolate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Interpolate,
+                    request_deserializer=hashsvc_dot_v1_dot_encoders__pb2.InterpolateRequest.FromString,
+                    response_serializer=hashsvc_dot_v1_dot_encoders__pb2.MadeContents.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -130,6 +182,87 @@ class Encoders(object):
             '/hashsvc.v1.Encoders/Get',
             hashsvc_dot_v1_dot_encoders__pb2.GetEncoderRequest.SerializeToString,
             hashsvc_dot_v1_dot_encoders__pb2.Encoder.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reconstruct(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.Encoders/Reconstruct',
+            hashsvc_dot_v1_dot_encoders__pb2.ReconstructRequest.SerializeToString,
+            hashsvc_dot_v1_dot_encoders__pb2.MadeContents.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Generate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.Encoders/Generate',
+            hashsvc_dot_v1_dot_encoders__pb2.GenerateRequest.SerializeToString,
+            hashsvc_dot_v1_dot_encoders__pb2.MadeContents.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Interpolate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hashsvc.v1.Encoders/Interpolate',
+            hashsvc_dot_v1_dot_encoders__pb2.InterpolateRequest.SerializeToString,
+            hashsvc_dot_v1_dot_encoders__pb2.MadeContents.FromString,
             options,
             channel_credentials,
             insecure,

@@ -57,7 +57,55 @@ _EncodersGetType = typing_extensions.TypeVar(
     ],
 )
 
-class EncodersStub(typing.Generic[_EncodersListType, _EncodersGetType]):
+_EncodersReconstructType = typing_extensions.TypeVar(
+    '_EncodersReconstructType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.encoders_pb2.ReconstructRequest,
+        hashsvc.v1.encoders_pb2.MadeContents,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.encoders_pb2.ReconstructRequest,
+        hashsvc.v1.encoders_pb2.MadeContents,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.encoders_pb2.ReconstructRequest,
+        hashsvc.v1.encoders_pb2.MadeContents,
+    ],
+)
+
+_EncodersGenerateType = typing_extensions.TypeVar(
+    '_EncodersGenerateType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.encoders_pb2.GenerateRequest,
+        hashsvc.v1.encoders_pb2.MadeContents,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.encoders_pb2.GenerateRequest,
+        hashsvc.v1.encoders_pb2.MadeContents,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.encoders_pb2.GenerateRequest,
+        hashsvc.v1.encoders_pb2.MadeContents,
+    ],
+)
+
+_EncodersInterpolateType = typing_extensions.TypeVar(
+    '_EncodersInterpolateType',
+    grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.encoders_pb2.InterpolateRequest,
+        hashsvc.v1.encoders_pb2.MadeContents,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.encoders_pb2.InterpolateRequest,
+        hashsvc.v1.encoders_pb2.MadeContents,
+    ],
+    default=grpc.UnaryUnaryMultiCallable[
+        hashsvc.v1.encoders_pb2.InterpolateRequest,
+        hashsvc.v1.encoders_pb2.MadeContents,
+    ],
+)
+
+class EncodersStub(typing.Generic[_EncodersListType, _EncodersGetType, _EncodersReconstructType, _EncodersGenerateType, _EncodersInterpolateType]):
     @typing.overload
     def __init__(self: EncodersStub[
         grpc.UnaryUnaryMultiCallable[
@@ -67,6 +115,18 @@ class EncodersStub(typing.Generic[_EncodersListType, _EncodersGetType]):
         grpc.UnaryUnaryMultiCallable[
             hashsvc.v1.encoders_pb2.GetEncoderRequest,
             hashsvc.v1.encoders_pb2.Encoder,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.encoders_pb2.ReconstructRequest,
+            hashsvc.v1.encoders_pb2.MadeContents,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.encoders_pb2.GenerateRequest,
+            hashsvc.v1.encoders_pb2.MadeContents,
+        ],
+        grpc.UnaryUnaryMultiCallable[
+            hashsvc.v1.encoders_pb2.InterpolateRequest,
+            hashsvc.v1.encoders_pb2.MadeContents,
         ],
     ], channel: grpc.Channel) -> None: ...
 
@@ -80,12 +140,35 @@ class EncodersStub(typing.Generic[_EncodersListType, _EncodersGetType]):
             hashsvc.v1.encoders_pb2.GetEncoderRequest,
             hashsvc.v1.encoders_pb2.Encoder,
         ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.encoders_pb2.ReconstructRequest,
+            hashsvc.v1.encoders_pb2.MadeContents,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.encoders_pb2.GenerateRequest,
+            hashsvc.v1.encoders_pb2.MadeContents,
+        ],
+        grpc.aio.UnaryUnaryMultiCallable[
+            hashsvc.v1.encoders_pb2.InterpolateRequest,
+            hashsvc.v1.encoders_pb2.MadeContents,
+        ],
     ], channel: grpc.aio.Channel) -> None: ...
 
     List: _EncodersListType
     """Lists every version by name and version."""
 
     Get: _EncodersGetType
+
+    Reconstruct: _EncodersReconstructType
+    """What encoders with a decoder make; FAILED_PRECONDITION with reason NO_DECODER from the others.
+    Contents rebuilt from their latents, in order: repaired, where the encoder was trained to repair.
+    """
+
+    Generate: _EncodersGenerateType
+    """New contents from drawn latents."""
+
+    Interpolate: _EncodersInterpolateType
+    """Contents on the straight line between the latents of two, both rebuilt ends among them."""
 
 EncodersAsyncStub: typing_extensions.TypeAlias = EncodersStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -95,6 +178,18 @@ EncodersAsyncStub: typing_extensions.TypeAlias = EncodersStub[
     grpc.aio.UnaryUnaryMultiCallable[
         hashsvc.v1.encoders_pb2.GetEncoderRequest,
         hashsvc.v1.encoders_pb2.Encoder,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.encoders_pb2.ReconstructRequest,
+        hashsvc.v1.encoders_pb2.MadeContents,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.encoders_pb2.GenerateRequest,
+        hashsvc.v1.encoders_pb2.MadeContents,
+    ],
+    grpc.aio.UnaryUnaryMultiCallable[
+        hashsvc.v1.encoders_pb2.InterpolateRequest,
+        hashsvc.v1.encoders_pb2.MadeContents,
     ],
 ]
 
@@ -113,5 +208,31 @@ class EncodersServicer(metaclass=abc.ABCMeta):
         request: hashsvc.v1.encoders_pb2.GetEncoderRequest,
         context: _ServicerContext,
     ) -> typing.Union[hashsvc.v1.encoders_pb2.Encoder, collections.abc.Awaitable[hashsvc.v1.encoders_pb2.Encoder]]: ...
+
+    @abc.abstractmethod
+    def Reconstruct(
+        self,
+        request: hashsvc.v1.encoders_pb2.ReconstructRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.encoders_pb2.MadeContents, collections.abc.Awaitable[hashsvc.v1.encoders_pb2.MadeContents]]:
+        """What encoders with a decoder make; FAILED_PRECONDITION with reason NO_DECODER from the others.
+        Contents rebuilt from their latents, in order: repaired, where the encoder was trained to repair.
+        """
+
+    @abc.abstractmethod
+    def Generate(
+        self,
+        request: hashsvc.v1.encoders_pb2.GenerateRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.encoders_pb2.MadeContents, collections.abc.Awaitable[hashsvc.v1.encoders_pb2.MadeContents]]:
+        """New contents from drawn latents."""
+
+    @abc.abstractmethod
+    def Interpolate(
+        self,
+        request: hashsvc.v1.encoders_pb2.InterpolateRequest,
+        context: _ServicerContext,
+    ) -> typing.Union[hashsvc.v1.encoders_pb2.MadeContents, collections.abc.Awaitable[hashsvc.v1.encoders_pb2.MadeContents]]:
+        """Contents on the straight line between the latents of two, both rebuilt ends among them."""
 
 def add_EncodersServicer_to_server(servicer: EncodersServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

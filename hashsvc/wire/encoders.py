@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hashsvc.domain.encoders import CodeSpec, EncoderVersion
 from hashsvc.v1 import encoders_pb2
+from hashsvc.wire.content import read_content, write_content
 from hashsvc.wire.documents import read_document, write_document
 from hashsvc.wire.enums import KIND
 from hashsvc.wire.times import read_time, write_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def write_encoder(version: EncoderVersion) -> encoders_pb2.Encoder:
@@ -25,6 +31,20 @@ def write_encoder(version: EncoderVersion) -> encoders_pb2.Encoder:
     message.spec.kind = KIND.write(spec.kind)  # type: ignore[assignment]
     write_document(message.report, version.report, "report")
     return message
+
+
+def write_made(version: EncoderVersion, contents: Sequence[bytes]) -> encoders_pb2.MadeContents:
+    """The message of contents that a version made."""
+    message = encoders_pb2.MadeContents(encoder=version.label)
+    for position, content in enumerate(contents):
+        write_content(message.contents.add(), version.spec.kind, content, f"contents[{position}]")
+    return message
+
+
+def read_made(message: encoders_pb2.MadeContents) -> list[bytes]:
+    """The contents in a message; those that say no kind are left out."""
+    held = [(content, content.WhichOneof("content")) for content in message.contents]
+    return [read_content(content, which, "contents")[1] for content, which in held if which is not None]
 
 
 def read_encoder(message: encoders_pb2.Encoder) -> EncoderVersion:

@@ -70,6 +70,11 @@ VERBS: dict[str, Callable[[Any], Any]] = {
     "encoders": lambda s: s.encoders(),
     "encoder": lambda s: s.encoder("texts"),
     "encode": lambda s: s.encode("texts@1", [b"one", "zwei ☃".encode()]).tolist(),
+    "reconstruct": lambda s: s.reconstruct("texts", [b"one", "zwei ☃".encode()]),
+    "reconstruct vectors": lambda s: s.reconstruct("vectors", [np.ones(3, np.float32).tobytes()]),
+    "generate": lambda s: s.generate("texts@1", 3, seed=2**32 - 1),
+    "generate vectors": lambda s: s.generate("vectors", 2),
+    "interpolate": lambda s: s.interpolate("texts", b"one", b"two", steps=5),
     "encode vectors": lambda s: s.encode("vectors", [np.ones(3, np.float32).tobytes()]).tolist(),
 }
 

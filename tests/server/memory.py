@@ -328,6 +328,21 @@ class MemoryStore:
         bits = self.encoder(encoder).spec.bits
         return np.frombuffer(b"".join(toy_code(c, bits) for c in contents), np.uint8).reshape(len(contents), -1)
 
+    def reconstruct(self, encoder: str, contents: Sequence[bytes]) -> list[bytes]:
+        self._count(len(contents), "contents", self.limits.max_made)
+        self.encoder(encoder)
+        return [content.upper() for content in contents]
+
+    def generate(self, encoder: str, count: int, *, seed: int = 0) -> list[bytes]:
+        self._count(count, "count", self.limits.max_made)
+        self.encoder(encoder)
+        return [f"{seed:06} {number:05}".encode() for number in range(count)]
+
+    def interpolate(self, encoder: str, first: bytes, last: bytes, *, steps: int = 10) -> list[bytes]:
+        self._count(steps, "steps", self.limits.max_made)
+        self.encoder(encoder)
+        return [first, *[first + last] * (steps - 2), last]
+
     def encoders(self) -> list[EncoderVersion]:
         return sorted(self.versions, key=lambda version: (version.name, version.version))
 

@@ -248,6 +248,18 @@ ENCODERS: list[tuple[str, Any, grpc.StatusCode, str]] = [
     ("Get", encoders_pb2.GetEncoderRequest(encoder="nobody"), ABSENT, "encoder"),
     ("List", encoders_pb2.ListEncodersRequest(page_size=-1), BAD, "page_size"),
     ("List", encoders_pb2.ListEncodersRequest(page_token="!"), BAD, "page_token"),
+    ("Reconstruct", encoders_pb2.ReconstructRequest(contents=[TEXT]), BAD, "encoder"),
+    ("Reconstruct", encoders_pb2.ReconstructRequest(encoder="nobody", contents=[TEXT]), ABSENT, "encoder"),
+    ("Reconstruct", encoders_pb2.ReconstructRequest(encoder="texts"), BAD, "contents"),
+    ("Reconstruct", encoders_pb2.ReconstructRequest(encoder="texts", contents=[TEXT] * 257), BAD, "contents"),
+    ("Reconstruct", encoders_pb2.ReconstructRequest(encoder="texts", contents=[VECTOR]), BAD, "contents[0].vector"),
+    ("Generate", encoders_pb2.GenerateRequest(encoder="texts@0", count=1), BAD, "encoder"),
+    ("Generate", encoders_pb2.GenerateRequest(encoder="nobody", count=1), ABSENT, "encoder"),
+    ("Generate", encoders_pb2.GenerateRequest(encoder="texts"), BAD, "count"),
+    ("Generate", encoders_pb2.GenerateRequest(encoder="texts", count=2**32 - 1), BAD, "count"),
+    ("Interpolate", encoders_pb2.InterpolateRequest(encoder="texts", last=TEXT, steps=3), BAD, "first"),
+    ("Interpolate", encoders_pb2.InterpolateRequest(encoder="texts", first=TEXT, steps=3), BAD, "last"),
+    ("Interpolate", encoders_pb2.InterpolateRequest(encoder="texts", first=TEXT, last=TEXT), BAD, "steps"),
 ]
 
 JOBS: list[tuple[str, Any, grpc.StatusCode, str]] = [

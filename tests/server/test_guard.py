@@ -79,6 +79,17 @@ TABLE: dict[str, tuple[Any, tuple[grpc.StatusCode, ...]]] = {
     ),
     "Encoders/List": (encoders_pb2.ListEncodersRequest(), SHARED),
     "Encoders/Get": (encoders_pb2.GetEncoderRequest(encoder="texts"), SHARED),
+    "Encoders/Reconstruct": (
+        encoders_pb2.ReconstructRequest(encoder="texts", contents=[types_pb2.Content(text="a")]),
+        SHARED,
+    ),
+    "Encoders/Generate": (encoders_pb2.GenerateRequest(encoder="texts", count=1), SHARED),
+    "Encoders/Interpolate": (
+        encoders_pb2.InterpolateRequest(
+            encoder="texts", first=types_pb2.Content(text="a"), last=types_pb2.Content(text="b"), steps=2
+        ),
+        SHARED,
+    ),
     "Dedup/GetRun": (dedup_pb2.GetDedupRunRequest(job=1), NO_RUN),
     "Dedup/ListRuns": (dedup_pb2.ListDedupRunsRequest(), RULED),
     "Dedup/Why": (dedup_pb2.WhyRequest(collection="docs", key="k1"), READS),

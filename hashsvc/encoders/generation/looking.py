@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from PIL import Image
 
 from hashsvc.domain.kinds import Kind
 from hashsvc.encoders.deep_autoencoder import HOLE
+from hashsvc.encoders.device import DeviceEncoder
 from hashsvc.encoders.encoder import CodeEncoder
 from hashsvc.encoders.generation.network import LatentNetwork
 from hashsvc.encoders.registry import MODELS
@@ -28,11 +31,12 @@ Hole = tuple[int, int, int, int]
 
 
 def decoder_of(encoder: Encoder) -> tuple[CodeEncoder, LatentNetwork]:
-    """The encoder with the network that leads back.
+    """The encoder with the network that leads back, on the CPU wherever it encodes.
 
     Raises:
         FailedPrecondition: the encoder has no decoder; the message names the models that have one.
     """
+    encoder = encoder.host if isinstance(encoder, DeviceEncoder) else encoder
     if isinstance(encoder, CodeEncoder) and isinstance(encoder.network, LatentNetwork):
         return encoder, encoder.network
     known = ", ".join(m.name for m in MODELS.values() if m.decodes and encoder.spec.kind in m.kinds)
@@ -145,6 +149,19 @@ def pictures_of(encoder: Encoder, items: Items) -> NDArray[np.uint8]:
     grey = (items - low) / max(float(high - low), 1e-12) * 255
     line: NDArray[np.uint8] = grey.round().astype(np.uint8)[:, None, :, None]
     return line
+
+
+def contents_of(encoder: Encoder, items: Items) -> list[bytes]:
+    """Items as contents of the encoder's own kind: pictures as PNG files, vectors as little-endian float32."""
+    if encoder.spec.kind is Kind.IMAGE:
+        return [_png(picture) for picture in pictures_of(encoder, items)]
+    return [item.astype("<f4").tobytes() for item in items]
+
+
+def _png(picture: NDArray[np.uint8]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture).save(file, "PNG")
+    return file.getvalue()
 
 
 def _rebuilt(encoder: Encoder, batch: torch.Tensor) -> Items:

@@ -22,7 +22,7 @@ from hashsvc.domain.jobs import DeadLetter, Job, JobKind
 from hashsvc.domain.kinds import Kind
 from hashsvc.errors import FailedPrecondition, InvalidArgument, PermissionDenied
 from hashsvc.ingest import IngestSpec
-from hashsvc.readers import Columns, open_source, prefixes, read_all
+from hashsvc.readers import Columns, local_path, open_source, prefixes, read_all
 from hashsvc.runners import inline
 from hashsvc.runners.lease import Lease
 from hashsvc.train import train
@@ -115,7 +115,7 @@ def create(store: Store, kind: JobKind, spec: Mapping[str, Any], *, request_id: 
 
 
 def _check_roots(sources: Sequence[str], roots: Sequence[str]) -> None:
-    """Each source lies in one of the roots, links resolved."""
+    """Each source lies in one of the roots, links resolved, for whoever opens it."""
     if not roots:
         raise FailedPrecondition(
             "this service reads no files of its own: set HASHSVC_ROOTS to the folders it may read, or stream the items",
@@ -123,12 +123,12 @@ def _check_roots(sources: Sequence[str], roots: Sequence[str]) -> None:
         )
     resolved = [Path(root).resolve() for root in roots]
     for position, source in enumerate(sources):
-        if (
-            "://" in source
-            or "\x00" in source
-            or not any(Path(source).resolve().is_relative_to(root) for root in resolved)
-        ):
-            raise PermissionDenied(f"source {source!r} lies outside the configured roots", field=f"sources[{position}]")
+        path = local_path(source)
+        if path is None or not any(path.is_relative_to(root) for root in resolved):
+            raise PermissionDenied(
+                f"source {source!r} lies outside the configured roots: name files of the server by absolute paths",
+                field=f"sources[{position}]",
+            )
 
 
 def flows(store: Store) -> dict[JobKind, Flow]:

@@ -6,14 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BufferedReader, RawIOBase
+from os.path import realpath
+from pathlib import Path
 from typing import IO, Any, cast
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractBufferedFile
 
 from hashsvc.errors import InvalidArgument, NotFound, Unavailable
 
 Spec = dict[str, Any]
+LOCAL = ("file://", "local://", "file:", "local:")
 UNIT_ROWS = 2048
 UNIT_BYTES = 32 << 20
 
@@ -65,6 +69,33 @@ def resolve(location: str) -> tuple[Any, str]:
     except (ImportError, ValueError) as error:
         raise InvalidArgument(f"cannot open {location!r}: {error}", field="source") from None
     return fs, str(path)
+
+
+def local_path(location: str) -> Path | None:
+    """Where a location lies on this machine's disk, links resolved; None unless it is the same place to every process.
+
+    A relative path means another place in another working folder, ``~`` another home; ``::`` lays one file system over
+    another, and so leads wherever the inner one does.
+    """
+    plain = next((location.removeprefix(name) for name in LOCAL if location.startswith(name)), location)
+    if not plain.startswith("/") or "::" in location or "\x00" in location:
+        return None
+    try:
+        fs, path = resolve(location)
+    except InvalidArgument:
+        return None
+    return Path(realpath(path)) if isinstance(fs, LocalFileSystem) else None
+
+
+def lies_beside(fs: Any, path: str, file: str) -> bool:
+    """Whether ``path`` lies in the folder of ``file``, or below it, also when links are followed.
+
+    The folder is where the name of ``file`` lies or what it links to; file systems but the local one have no links.
+    """
+    if not isinstance(fs, LocalFileSystem):
+        return True
+    folders = (realpath(file.rpartition("/")[0] or "/"), realpath(file).rpartition("/")[0] or "/")
+    return any(Path(realpath(path)).is_relative_to(folder) for folder in folders)
 
 
 def find(location: str, prefix: str = "") -> tuple[bool, Iterator[File]]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashsvc.errors import InvalidArgument
-from hashsvc.readers.files import File, Spec
+from hashsvc.readers.files import File, Spec, lies_beside
 from hashsvc.readers.formats import BLOCK, Broken, Handle, Record
 
 COLUMN = "content"
@@ -137,8 +137,11 @@ def _header(handle: IO[bytes], file: File) -> tuple[tuple[int, ...], np.dtype[np
 def _beside(file: File) -> File | None:
     stem = file.path.removesuffix(".npy")
     for suffix in BESIDE:
-        if file.fs.exists(stem + suffix):
-            return File(file.fs, stem + suffix, file.name, 0)
+        beside = File(file.fs, stem + suffix, file.name, 0)
+        if file.fs.exists(beside.path):
+            if not lies_beside(file.fs, beside.path, file.path):
+                raise InvalidArgument(f"{beside.url} is a link out of its folder: put a copy there", field="source")
+            return beside
     return None
 
 

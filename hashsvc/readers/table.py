@@ -12,7 +12,7 @@ from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, In
 from hashsvc.readers.arrow import Arrow
 from hashsvc.readers.cells import content_of, key_of, metadata_of
 from hashsvc.readers.columns import Chosen, Columns
-from hashsvc.readers.files import UNIT_BYTES, UNIT_ROWS, File, Spec, find, resolve, show
+from hashsvc.readers.files import UNIT_BYTES, UNIT_ROWS, File, Spec, find, lies_beside, resolve, show
 from hashsvc.readers.folder import fetch
 from hashsvc.readers.formats import Broken, Format, Record
 from hashsvc.readers.jsonl import JsonLines
@@ -173,10 +173,11 @@ class TableSource:
 
     def _fetcher(self, file: File) -> Callable[[str], bytes]:
         def beside(path: str) -> bytes:
-            clean = normpath(path)
-            if clean.startswith(("/", "..")) or "://" in path or "\x00" in path:
+            clean, folder = normpath(path), file.path.rpartition("/")[0]
+            named = not (clean.startswith(("/", "..")) or "://" in path or "\x00" in path)
+            if not (named and lies_beside(file.fs, f"{folder}/{clean}", file.path)):
                 raise InvalidContent(f"{path[:80]!r} does not lie under the table's folder")
-            return fetch(file.fs, f"{file.path.rpartition('/')[0]}/{clean}", self._limit)
+            return fetch(file.fs, f"{folder}/{clean}", self._limit)
 
         return beside
 

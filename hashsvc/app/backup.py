@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hashsvc.app.layout import Layout
 from hashsvc.app.store import open_store
 from hashsvc.catalog import blobs_of, check_dump, check_empty, migrate
-from hashsvc.content import Blobs
+from hashsvc.content import Blobs, discard
 from hashsvc.durable import fsync_folder, make_folder, sha256_of, write_durably
 from hashsvc.errors import Corrupt, FailedPrecondition, NotFound
 
@@ -119,12 +119,16 @@ def restore(folder: Path, location: str, settings: Settings) -> Backup:
         FailedPrecondition: the store holds something already, or the backup is of another version.
         Owned: another process owns the store.
         Corrupt: the backup is damaged.
+        Unavailable: what the machines of the store share does not answer.
     """
     body = check_backup(folder)
     layout = Layout.of(location, settings.folder, settings.shared)
     with _opened(location, layout, settings) as store:
         check_empty(store.catalog.database)
-        shutil.rmtree(layout.snapshots, ignore_errors=True)  # of whatever lived here: indexes are made from the catalog
+        # Of whatever lived here before: indexes are made from the catalog.
+        shutil.rmtree(layout.snapshots, ignore_errors=True)
+        if layout.shared:
+            discard(layout.depot("snapshots"), [])
         for name in body["encoders"]:
             _place_encoder(folder / "encoders" / name, layout.encoders / name)
             store.folders.share(name)

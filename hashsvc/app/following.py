@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from dataclasses import replace
 from functools import partial
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 
 LOG_ROWS = 50_000
 KEPT = 2
+SNAPSHOT = re.compile(r"\d{20}-\d{20}")  # watermark and time
 SNAPSHOT_CHANGES = 10_000
 AUDITED = 0.01  # share of the searches of approximate kinds that are answered exactly too
 WITNESSES = 256
@@ -85,6 +87,7 @@ class Follower:
         self.rows = RowCache(partial(catalog.items.by_ids, collection), cached_rows)
         self.passing = PassingCache(self._ask, PASSING * cached_rows)
         self._audit = Audit(AUDITED)
+        self._fetched = False
         self._fetch()
         self._live = self._start(damaged)
         self._published = self._live.view().watermark
@@ -95,11 +98,27 @@ class Follower:
         if self._depot is None:
             return
         try:
-            newest = max(self._depot.names(), default="")
+            newest = max(self._shared(), default="")
             if newest > self._newest_here():
                 self._depot.fetch(newest, self._folder / newest)
+                self._fetched = True
         except (NotFound, Corrupt, Unavailable) as error:
             log.warning("no snapshot was fetched, the index is made from SQL: %s", error.message)
+            if isinstance(error, Corrupt):
+                self._withdraw()
+
+    def _shared(self) -> list[str]:
+        """Names of the snapshots that other machines may fetch, oldest first."""
+        return [] if self._depot is None else [name for name in self._depot.names() if SNAPSHOT.fullmatch(name)]
+
+    def _withdraw(self) -> None:
+        """Delete the shared snapshots, if they are ours, once the newest is of no use: the others share its files."""
+        if self._depot is None or not self._fence:
+            return
+        try:
+            self._depot.keep([])
+        except Unavailable as error:
+            log.warning("snapshots that nobody can use stay in %s: %s", self._depot.url, error.message)
 
     def _newest_here(self) -> str:
         try:
@@ -108,12 +127,15 @@ class Follower:
             return ""
 
     def _send(self, snapshot: Path) -> None:
-        """Let other machines have a snapshot; the one before it stays for those who fetch it now."""
+        """Let other machines have a snapshot; the one before it stays for those who fetch it now.
+
+        Those of a later watermark are of a history that the catalog was set back from.
+        """
         if self._depot is None:
             return
         try:
             self._depot.send(snapshot.name, snapshot)
-            self._depot.keep(self._depot.names()[-KEPT:])
+            self._depot.keep([name for name in self._shared() if name <= snapshot.name][-KEPT:])
         except Unavailable as error:
             log.warning("snapshot %s was not sent, the next one will be: %s", snapshot.name, error.message)
 
@@ -128,13 +150,15 @@ class Follower:
                 break
             except Corrupt as error:
                 damaged(error)
-                continue
-            if self._of_this_catalog(live.view()):
-                return live
-            if not self._fence:
-                break
-            folder = set_aside(self._folder, live.watermark)
-            damaged(Corrupt(f"{folder} is not of this catalog's history, which was set back: it was set aside"))
+            else:
+                if self._of_this_catalog(live.view()):
+                    return live
+                if not self._fence and self._depot is None:
+                    break
+                folder = set_aside(self._folder, live.watermark)
+                damaged(Corrupt(f"{folder} is not of this catalog's history, which was set back: it was set aside"))
+            if self._fetched:
+                self._withdraw()
         return LiveIndex(self._collection.bits, self._collection.index, audit=self._audit)
 
     def _of_this_catalog(self, view: View) -> bool:

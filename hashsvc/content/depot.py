@@ -6,13 +6,14 @@ nobody sees half a folder. What is fetched is compared with its sha256 before it
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from hashsvc.errors import Corrupt, InvalidArgument, NotFound, Unavailable
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
 LIST = ".json"
+BLOCK = 1 << 20
 
 
 class Depot:
@@ -40,16 +42,20 @@ class Depot:
         self.url = url
 
     def names(self) -> list[str]:
-        """Names of the folders that are there whole, in order.
+        """Names of the folders that are there whole, in order; what no depot wrote beside their lists is passed over.
 
         Raises:
             Unavailable: the file system does not answer.
         """
         with self._answering():
-            return sorted(path.removesuffix(LIST) for path in self._listed("folders") if path.endswith(LIST))
+            found = (path.removesuffix(LIST) for path in self._listed("folders") if path.endswith(LIST))
+            return sorted(name for name in found if NAME.fullmatch(name))
 
     def send(self, name: str, folder: Path) -> None:
-        """Send a folder, unless one of this name is there.
+        """Send a folder; where one of this name was sent before, what is lost or damaged of it is replaced.
+
+        A file that another folder brought is known by its size, as large ones are shared by all snapshots of an index;
+        any other that is found in place is read and compared with its sha256.
 
         Raises:
             InvalidArgument: no name for a folder.
@@ -57,17 +63,20 @@ class Depot:
         """
         target = self._list_of(name)
         with self._answering():
-            if self._fs.exists(target):
-                return
             self._fs.makedirs(f"{self._root}/files", exist_ok=True)
             self._fs.makedirs(f"{self._root}/folders", exist_ok=True)
+            names = self.names()
+            trusted = set() if name in names else self._held(names)
             files = {}
             for path in sorted(path for path in folder.rglob("*") if path.is_file()):
                 digest, size = sha256_of(path), path.stat().st_size
                 files[path.relative_to(folder).as_posix()] = [digest, size]
-                if self._size(digest) != size:
+                if self._size(digest) != size or (digest not in trusted and self._sha256(digest) != digest):
                     self._fs.put_file(str(path), self._file(digest))
-            self._fs.pipe_file(target, json.dumps(files, sort_keys=True).encode())
+                trusted.add(digest)
+            text = json.dumps(files, sort_keys=True).encode()
+            if name not in names or self._fs.cat_file(target) != text:
+                self._fs.pipe_file(target, text)
 
     def fetch(self, name: str, target: Path) -> None:
         """Fetch a folder; durable when this returns. One that is in place already stays as it is.
@@ -99,13 +108,22 @@ class Depot:
             Unavailable: the file system does not answer.
         """
         with self._answering():
-            for name in self.names():
+            found = self.names()
+            for name in found:
                 if name not in names:
                     self._fs.rm_file(self._list_of(name))
-            held = {digest for name in self.names() for digest, _ in self._files_of(name).values()}
+            held = self._held(name for name in found if name in names)
             for digest in self._listed("files"):
                 if digest not in held:
                     self._fs.rm_file(self._file(digest))
+
+    def _held(self, names: Iterable[str]) -> set[str]:
+        """Sha256 of the files of these folders; one whose list is lost or damaged holds none, nobody can fetch it."""
+        held: set[str] = set()
+        for name in names:
+            with suppress(NotFound, Corrupt):
+                held.update(digest for digest, _ in self._files_of(name).values())
+        return held
 
     def _files_of(self, name: str) -> Mapping[str, tuple[str, int]]:
         """Sha256 and size of a folder's files by their path in it."""
@@ -144,6 +162,14 @@ class Depot:
             return int(self._fs.size(self._file(digest)))
         except FileNotFoundError:
             return None
+
+    def _sha256(self, digest: str) -> str:
+        """What a file's bytes give, not its name."""
+        with self._fs.open(self._file(digest), "rb") as file:
+            found = hashlib.sha256()
+            while block := file.read(BLOCK):
+                found.update(block)
+            return found.hexdigest()
 
     def _file(self, digest: str) -> str:
         return f"{self._root}/files/{digest}"

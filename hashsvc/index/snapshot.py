@@ -158,7 +158,9 @@ def set_aside(folder: Path, watermark: int) -> Path:
 
 
 def _rename(folder: Path) -> Path:
-    aside = folder.rename(folder.with_name(f"{DAMAGED}{folder.name}"))
+    aside = folder.with_name(f"{DAMAGED}{folder.name}")
+    shutil.rmtree(aside, ignore_errors=True)  # one of this name that came from another machine before
+    folder.rename(aside)
     fsync_folder(folder.parent)
     return aside
 

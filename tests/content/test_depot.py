@@ -132,3 +132,73 @@ def test_a_file_system_that_does_not_answer(tmp_path: Path, folder: Path) -> Non
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(Unavailable, match="does not answer"):
         Depot(str(tmp_path / "file")).send("a", folder)
+
+
+@pytest.mark.parametrize("damage", ["changed", "lost"])
+def test_sending_again_mends(url: str, folder: Path, tmp_path: Path, damage: str) -> None:
+    depot = Depot(url)
+    depot.send("a", folder)
+    filesystem, root = fsspec.core.url_to_fs(url)
+    for victim in filesystem.find(f"{root}/files"):
+        filesystem.pipe_file(victim, b"xxx") if damage == "changed" else filesystem.rm_file(victim)
+    depot.send("a", folder)
+    depot.fetch("a", tmp_path / "there" / "a")
+    assert contents(tmp_path / "there" / "a") == contents(folder)
+
+
+def test_sending_again_mends_a_list(url: str, folder: Path, tmp_path: Path) -> None:
+    depot = Depot(url)
+    depot.send("a", folder)
+    filesystem, root = fsspec.core.url_to_fs(url)
+    filesystem.pipe_file(f"{root}/folders/a.json", b"{")
+    depot.send("a", folder)
+    depot.fetch("a", tmp_path / "a")
+    assert contents(tmp_path / "a") == contents(folder)
+
+
+def test_files_that_no_list_names_are_not_trusted(url: str, folder: Path, tmp_path: Path) -> None:
+    depot = Depot(url)
+    depot.send("a", folder)
+    filesystem, root = fsspec.core.url_to_fs(url)
+    for victim in filesystem.find(f"{root}/files"):
+        filesystem.pipe_file(victim, b"xxx")
+    filesystem.rm_file(f"{root}/folders/a.json")
+    depot.send("a", folder)
+    depot.fetch("a", tmp_path / "a")
+    assert contents(tmp_path / "a") == contents(folder)
+
+
+def test_files_that_another_folder_brought_are_not_read(
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    depot = Depot(url)
+    depot.send("a", folder)
+
+    def read(depot: Depot, digest: str) -> str:
+        raise AssertionError(digest)
+
+    monkeypatch.setattr(Depot, "_sha256", read)
+    depot.send("b", folder)
+
+
+def test_what_no_depot_wrote_is_passed_over(url: str, folder: Path) -> None:
+    depot = Depot(url)
+    depot.send("a", folder)
+    filesystem, root = fsspec.core.url_to_fs(url)
+    filesystem.pipe_file(f"{root}/folders/stray (1).json", b"{}")
+    assert depot.names() == ["a"]
+    depot.keep(["a"])
+    assert depot.names() == ["a"]
+
+
+def test_a_damaged_list_does_not_stop_keeping(url: str, folder: Path, tmp_path: Path) -> None:
+    depot = Depot(url)
+    for name in ("a", "b"):
+        (folder / "first").write_text(name)
+        depot.send(name, folder)
+    filesystem, root = fsspec.core.url_to_fs(url)
+    filesystem.pipe_file(f"{root}/folders/a.json", b"{")
+    depot.keep(["a", "b"])
+    depot.fetch("b", tmp_path / "b")
+    assert contents(tmp_path / "b") == contents(folder)
+    assert len(filesystem.find(f"{root}/files")) == 3

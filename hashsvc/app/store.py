@@ -124,6 +124,7 @@ class Store:
         self._live = LiveIndexes(
             self.catalog,
             self.blobs,
+        self._shard = shard
             self.loaded,
             layout.snapshots,
             shared=layout.depot("snapshots"),
@@ -259,8 +260,14 @@ class Store:
         return self._items.delete(self.collection(collection), keys=keys, filter=filter, request_id=request_id)
 
     def count_items(self, collection: str, *, filter: Node | None = None) -> int:
-        """See :meth:`Service.count_items`."""
-        return self.catalog.items.count(self.collection(collection), checked(filter))
+        """See :meth:`Service.count_items`; of a shard its own part, so that the parts add up."""
+        held, asked = self.collection(collection), checked(filter)
+        if self._shard is None:
+            return self.catalog.items.count(held, asked)
+        if asked is None:
+            return self._newest(held).items
+        ids, _ = self.catalog.items.passing(held, asked)
+        return int((ids % self._shard.of == self._shard.number).sum())
 
     def writing_encoder(self, collection: Collection) -> Encoder | None:
         """See :meth:`Items.writing_encoder`."""

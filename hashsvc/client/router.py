@@ -23,7 +23,7 @@ from hashsvc.domain.items import Item, Outcome, StoredItem, Written, item_id
 from hashsvc.domain.neighbours import Answer, Match
 from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery, Query
 from hashsvc.domain.service import Service
-from hashsvc.errors import DeadlineExceeded, InvalidArgument, Unavailable
+from hashsvc.errors import Aborted, DeadlineExceeded, InvalidArgument, Unavailable
 
 CALLS = 4
 T = TypeVar("T")
@@ -92,17 +92,20 @@ class Router:
 
         Raises:
             Unavailable: no shard answers, or the one that holds a queried key does not.
+            Aborted: the collection changes its encoder, and the shards do not do so at one moment.
             HashsvcError: what a shard finds wrong with the request.
         """
-        codes, own = self._codes(collection, queries)
+        codes, own, used = self._codes(collection, queries)
         wanted = k + any(number is not None for number in own)
         if self._clients:
             request = requests.search(collection, codes, wanted, filter, metadata=metadata).SerializeToString()
             # All are sent before the first is waited for, by this thread alone.
             begun = [client.begin_search(request) for client in self._clients]
             replies = _answered(call.result for call in begun)
+            _check_encoders(collection, used, (reply.encoder for reply in replies))
             return self._gather([merged(replies, i, k, without) for i, without in enumerate(own)], len(replies))
         found = self._ask(lambda shard: shard.search(collection, codes, k=wanted, filter=filter, metadata=metadata))
+        _check_encoders(collection, used, (answer.encoder for answers in found for answer in answers))
         return self._gather(
             [_nearest([answers[i] for answers in found], k, without) for i, without in enumerate(own)], len(found)
         )
@@ -111,8 +114,9 @@ class Router:
         self, collection: str, query: Query, *, radius: int, filter: Node | None = None, metadata: bool = True
     ) -> Gathered:
         """Every item of all shards at distance <= radius, in order of (distance, id); raises as :meth:`search`."""
-        [code], [own] = self._codes(collection, [query])
+        [code], [own], used = self._codes(collection, [query])
         found = self._ask(lambda shard: shard.within(collection, code, radius=radius, filter=filter, metadata=metadata))
+        _check_encoders(collection, used, (answer.encoder for answer in found))
         merged = _nearest(found, None, own)
         own_found = own is not None and any(match.id == own for answer in found for match in answer.matches)
         total = sum(answer.total for answer in found) - own_found
@@ -153,29 +157,36 @@ class Router:
         calls = [self._pool.submit(shard.count_items, collection, filter=filter) for shard in self._shards]
         return sum(call.result() for call in calls)
 
-    def _codes(self, collection: str, queries: Sequence[Query]) -> tuple[list[CodeQuery], list[int | None]]:
-        """The queries as codes, encoded once and not on every shard, and the id to leave out of each answer."""
+    def _codes(self, collection: str, queries: Sequence[Query]) -> tuple[list[CodeQuery], list[int | None], set[str]]:
+        """The queries as codes, encoded once and not on every shard, the id to leave out of each answer, and encoders.
+
+        These are the labels under which the codes were made or found; "" where a collection holds ready codes.
+        """
         contents = [query.content for query in queries if isinstance(query, ContentQuery)]
-        encoded = iter(self._encode(collection, contents)) if contents else iter(())
+        label, encoded = self._encode(collection, contents) if contents else ("", [])
+        used = {label} if contents else set()
+        fresh = iter(encoded)
         codes: list[CodeQuery] = []
         own: list[int | None] = []
         for query in queries:
             if isinstance(query, KeyQuery):
+                holder = self._shards[shard_of(query.key, len(self._shards))]
+                used.add(holder.collection(collection).encoder or "")
                 [item] = self.get_items(collection, [query.key])
                 codes.append(CodeQuery(item.code))
                 own.append(item.id)
             else:
-                codes.append(query if isinstance(query, CodeQuery) else CodeQuery(next(encoded)))
+                codes.append(query if isinstance(query, CodeQuery) else CodeQuery(next(fresh)))
                 own.append(None)
-        return codes, own
+        return codes, own, used
 
-    def _encode(self, collection: str, contents: Sequence[bytes]) -> list[bytes]:
+    def _encode(self, collection: str, contents: Sequence[bytes]) -> tuple[str, list[bytes]]:
         for shard in self._shards:
             try:
                 encoder = shard.collection(collection).encoder
                 if encoder is None:
                     raise InvalidArgument(f"collection {collection!r} has no encoder: ask by code", field="queries")
-                return [code.tobytes() for code in shard.encode(encoder, contents)]
+                return encoder, [code.tobytes() for code in shard.encode(encoder, contents)]
             except (Unavailable, DeadlineExceeded):
                 continue
         raise Unavailable("no shard answers: see that their servers run")
@@ -202,6 +213,17 @@ def _answered(results: Iterable[Callable[[], T]]) -> list[T]:
     if not found:
         raise Unavailable("no shard answers: see that their servers run")
     return found
+
+
+def _check_encoders(collection: str, used: set[str], answered: Iterable[str]) -> None:
+    """Codes of two encoders are not compared: neither a query's with those of shards, nor those of two shards."""
+    found = used.union(answered)
+    if len(found) > 1:
+        raise Aborted(
+            f"collection {collection!r} is between two encoders ({', '.join(sorted(found))}): ask again, "
+            "when all its shards have changed",
+            retry_after=1.0,
+        )
 
 
 def _nearest(answers: Sequence[Answer], k: int | None, without: int | None) -> Answer:

@@ -97,7 +97,9 @@ def test_shards_answer_together_as_the_one_index_does(folder: Path, count: int) 
                 expected = owner.search("codes", QUERIES, k=30, filter=chosen)
                 assert [one.matches for one in found.answers] == [one.matches for one in expected]
             sizes = [len(part.within("codes", QUERIES[0], radius=BITS).matches) for part in parts]
-            assert sum(sizes) == owner.count_items("codes")
+            assert sum(sizes) == router.count_items("codes") == owner.count_items("codes")
+            assert [part.count_items("codes") for part in parts] == sizes
+            assert router.count_items("codes", filter=passing) == owner.count_items("codes", filter=passing)
             assert min(sizes) > 0
             owner.upsert("codes", items(2000, 100))
             owner.delete_items("codes", keys=["k9"])

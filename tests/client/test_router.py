@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,9 +13,12 @@ from hashsvc.app import Store, open_store
 from hashsvc.client import Client
 from hashsvc.client.router import Router, shard_of
 from hashsvc.domain.items import Item, Outcome
-from hashsvc.domain.queries import CodeQuery, KeyQuery, Query
-from hashsvc.errors import InvalidArgument, NotFound, Unavailable
+from hashsvc.domain.kinds import Kind
+from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery, Query
+from hashsvc.domain.service import Service
+from hashsvc.errors import Aborted, InvalidArgument, NotFound, Unavailable
 from hashsvc.server import serve
+from tests.server.memory import MemoryStore
 
 ITEMS, BITS = 600, 64
 DEADLINE_S = 20.0
@@ -105,3 +108,47 @@ def test_a_stopped_shard_makes_partial_answers_until_it_is_back(tmp_path: Path, 
 def test_a_router_needs_shards() -> None:
     with pytest.raises(InvalidArgument):
         Router([])
+
+
+@pytest.mark.parametrize("served", [False, True])
+@pytest.mark.parametrize(
+    "query", [CodeQuery(bytes(8)), ContentQuery(Kind.TEXT, b"b"), KeyQuery("b")], ids=["code", "content", "key"]
+)
+def test_answers_of_two_encoders_are_not_merged(query: Query, *, served: bool) -> None:
+    stores = [MemoryStore(), MemoryStore()]
+    for store in stores:
+        store.create_collection("texts", encoder="texts@1")
+        store.create_collection("next", encoder="texts@2")
+    with ExitStack() as stack:
+        shards: list[Service] = list(stores)
+        if served:
+            servers = [stack.enter_context(serve(store, "127.0.0.1:0")) for store in stores]
+            shards = [stack.enter_context(Client(server.address, timeout=DEADLINE_S)) for server in servers]
+        router = stack.enter_context(Router(shards))
+        for name in ("texts", "next"):
+            router.upsert(name, [Item(key, key.encode()) for key in "abcdefgh"])
+        assert router.search("texts", [query], k=3).answers[0].encoder == "texts@1"
+        stores[0].switch_collection("texts", "next")
+        with pytest.raises(Aborted, match=r"between two encoders \(texts@1, texts@2\): ask again"):
+            router.search("texts", [query], k=3)
+        with pytest.raises(Aborted, match="between two encoders"):
+            router.within("texts", query, radius=64)
+        stores[1].switch_collection("texts", "next")
+        assert router.search("texts", [query], k=3).answers[0].encoder == "texts@2"
+        assert router.within("texts", query, radius=64).answers[0].encoder == "texts@2"
+
+
+def test_a_query_is_not_encoded_by_another_encoder_than_shards_answer_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = MemoryStore()
+    store.create_collection("texts", encoder="texts@1")
+    store.create_collection("next", encoder="texts@2")
+    plain = store.encode
+
+    def encode(encoder: str, contents: Sequence[bytes]) -> np.ndarray:
+        codes = plain(encoder, contents)
+        store.switch_collection("texts", "next")
+        return codes
+
+    monkeypatch.setattr(store, "encode", encode)
+    with Router([store]) as router, pytest.raises(Aborted):
+        router.search("texts", [ContentQuery(Kind.TEXT, b"b")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -66,13 +66,14 @@ def test_vectors_stay_vectors(store: Store) -> None:
 
 def test_limits_and_wrong_arguments_are_named(store: Store) -> None:
     one, two = digits()[0][:2]
-    for call, field in (
+    refusals: list[tuple[Callable[[], object], str]] = [
         (lambda: store.reconstruct("pictures", [one] * 7), "contents"),
         (lambda: store.generate("pictures", 7), "count"),
         (lambda: store.generate("pictures", 1, seed=2**32), "seed"),
         (lambda: store.interpolate("pictures", one, two, steps=7), "steps"),
         (lambda: store.interpolate("pictures", one, two, steps=1), "steps"),
-    ):
+    ]
+    for call, field in refusals:
         with pytest.raises(InvalidArgument) as refused:
             call()
         assert refused.value.field == field

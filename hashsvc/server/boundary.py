@@ -1,6 +1,7 @@
 """The boundary of the server: every call passes it, and every error leaves through it.
 
-A call that finds its lane full is refused before its request is read. Requests are parsed and answers serialised inside
+A call without a valid token, or that finds its lane full, is refused before its request is read: a request that never
+comes costs a thread only to those who may call at all. Requests are parsed and answers serialised inside
 the boundary, so that a malformed or too large message is an error like any other.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
 import uuid
 from functools import lru_cache, partial, wraps
@@ -18,10 +20,10 @@ from google.protobuf.message import DecodeError, EncodeError
 from google.rpc import code_pb2
 from grpc_status import rpc_status
 
-from hashsvc.errors import HashsvcError, Internal, InvalidArgument, ResourceExhausted, Unavailable
+from hashsvc.errors import HashsvcError, Internal, InvalidArgument, ResourceExhausted, Unauthenticated, Unavailable
 from hashsvc.server.alive import check_alive
 from hashsvc.server.lanes import AtOnce
-from hashsvc.server.methods import RULES, Lane
+from hashsvc.server.methods import RULES, Lane, Need
 from hashsvc.spans import span
 from hashsvc.wire.errors import write_status
 
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from hashsvc.server.guard import Guard
     from hashsvc.server.lanes import Pool
     from hashsvc.server.metrics import Metrics
-    from hashsvc.server.tokens import Caller
 
     Handler = grpc.RpcMethodHandler[Any, Any]
     Details = grpc.HandlerCallDetails
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 REQUEST_ID_LENGTH = 128
 STOPPING_SECONDS = 0.5
 WAIT_STEP = 0.05
+PATIENCE_SECONDS = 5.0
 
 
 class Boundary(grpc.ServerInterceptor):
@@ -65,6 +67,7 @@ class Boundary(grpc.ServerInterceptor):
         at_once = AtOnce(1)
         self._refusals = {lane: _refusal(at_once, partial(_overload, pool)) for lane, pool in pools.items()}
         self._closed = _refusal(at_once, _stopping)
+        self._strangers = _refusal(at_once, _stranger)
         self.closing = False
 
     def intercept_service(self, continuation: Continuation, handler_call_details: Details) -> Handler | None:
@@ -76,7 +79,11 @@ class Boundary(grpc.ServerInterceptor):
             if found is None:
                 return None
             handler = self._handlers[method] = self._guarded(method, found)
-        pool = self._pools[RULES[method].lane]
+        rule = RULES[method]
+        if not self._guard.knows(rule, handler_call_details.invocation_metadata):
+            self._metrics.ended(method, "UNAUTHENTICATED", 0.0)
+            return self._strangers
+        pool = self._pools[rule.lane]
         if self.closing and pool.lane is not Lane.CONTROL:
             return self._closed
         if pool.full:
@@ -100,6 +107,9 @@ class Boundary(grpc.ServerInterceptor):
         )
         if handler.request_streaming and handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(_on_pool(pool, call.stream_stream))
+        if RULES[method].need is Need.NOTHING:
+            answered = call.unary_stream if handler.response_streaming else call.unary_alone
+            return grpc.stream_stream_rpc_method_handler(_on_pool(pool, partial(call.in_time, answered)))
         if handler.response_streaming:
             return grpc.unary_stream_rpc_method_handler(_on_pool(pool, call.unary_stream))
         return grpc.unary_unary_rpc_method_handler(_on_pool(pool, call.unary_unary))
@@ -161,12 +171,36 @@ class _Call:
             self._leave(context, error, start)
         self._ended("OK", start)
 
+    def unary_alone(self, request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        """One answer to one request, as a stream of one."""
+        yield self.unary_unary(request, context)
+
+    def in_time(
+        self,
+        answered: Callable[[bytes, grpc.ServicerContext], Iterator[bytes]],
+        requests: Iterator[bytes],
+        context: grpc.ServicerContext,
+    ) -> Iterator[bytes]:
+        """The answers to the only request of a stream, which must come soon: for calls that anybody may make."""
+        start = time.perf_counter()
+        patience = threading.Timer(PATIENCE_SECONDS, context.cancel)
+        patience.daemon = True
+        patience.start()
+        try:
+            request = next(requests, None)
+            if request is None:
+                raise InvalidArgument("the call came without a request", reason="MALFORMED")
+        except Exception as error:
+            self._leave(context, error, start)
+        finally:
+            patience.cancel()
+        yield from answered(request, context)
+
     def stream_stream(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         """Answers to a stream of requests."""
         start = time.perf_counter()
         try:
-            caller = self._guard.admit(self._rule, context)
-            checked = map(partial(self._checked, caller), requests)
+            checked = map(self._checked, requests)
             with span(self._method, context.invocation_metadata):
                 for answer in self._behaviour(checked, context):
                     yield self._serialize(answer)
@@ -177,11 +211,11 @@ class _Call:
     def _taken(self, request: bytes, context: grpc.ServicerContext) -> Any:
         """The message of the only request, if it came in time and is allowed."""
         check_alive(context)
-        return self._checked(self._guard.admit(self._rule, context), request)
+        return self._checked(request)
 
-    def _checked(self, caller: Caller, request: bytes) -> Any:
+    def _checked(self, request: bytes) -> Any:
         message = self._parse(request)
-        self._guard.check(self._rule, caller, message)
+        self._guard.check(self._rule, message)
         return message
 
     def _ended(self, code: str, start: float) -> None:
@@ -240,6 +274,12 @@ def _overloaded(lane: Lane, steps: int) -> grpc.Status:
     error = ResourceExhausted(
         f"too many {lane} calls at once: wait and retry", reason="OVERLOADED", retry_after=steps * WAIT_STEP
     )
+    return rpc_status.to_status(write_status(error))
+
+
+@lru_cache(1)
+def _stranger() -> grpc.Status:
+    error = Unauthenticated("present a valid token: metadata 'authorization: Bearer TOKEN'")
     return rpc_status.to_status(write_status(error))
 
 

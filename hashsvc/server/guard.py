@@ -9,16 +9,16 @@ from contextvars import ContextVar
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from hashsvc.errors import NotFound, PermissionDenied, Unauthenticated
+from hashsvc.errors import NotFound, PermissionDenied
 from hashsvc.server.methods import ANY, Need, Rule
-from hashsvc.server.tokens import ANYONE, EVERY, Caller
+from hashsvc.server.tokens import ANYONE, EVERY, NOBODY, Caller
 
 if TYPE_CHECKING:
-    import grpc
+    from collections.abc import Iterable
 
     from hashsvc.server.tokens import Tokens
 
-CALLER: ContextVar[Caller] = ContextVar("hashsvc_caller", default=ANYONE)
+CALLER: ContextVar[Caller] = ContextVar("hashsvc_caller", default=NOBODY)
 SCHEME = "Bearer "
 
 
@@ -32,28 +32,24 @@ class Guard:
     def __init__(self, tokens: Tokens | None) -> None:
         self._tokens = tokens
 
-    def admit(self, rule: Rule, context: grpc.ServicerContext) -> Caller:
-        """Who calls; kept for the length of the call.
+    def knows(self, rule: Rule, metadata: Iterable[tuple[str, str | bytes]] | None) -> bool:
+        """Whether whoever sends this metadata may call at all; ``CALLER`` then names them while the call lasts."""
+        caller: Caller | None = ANYONE
+        if self._tokens is not None and rule.need is not Need.NOTHING:
+            presented = str(dict(metadata or ()).get("authorization", ""))
+            caller = self._tokens.caller(presented.removeprefix(SCHEME)) if presented.startswith(SCHEME) else None
+        if caller is not None:
+            CALLER.set(caller)
+        return caller is not None
 
-        Raises:
-            Unauthenticated: no token, or one that nobody has.
-        """
-        if self._tokens is None or rule.need is Need.NOTHING:
-            return ANYONE
-        presented = dict(context.invocation_metadata()).get("authorization", "")
-        caller = self._tokens.caller(str(presented).removeprefix(SCHEME)) if str(presented).startswith(SCHEME) else None
-        if caller is None:
-            raise Unauthenticated("present a valid token: metadata 'authorization: Bearer TOKEN'")
-        CALLER.set(caller)
-        return caller
-
-    def check(self, rule: Rule, caller: Caller, request: Any) -> None:
-        """Whether ``caller`` may make this request.
+    def check(self, rule: Rule, request: Any) -> None:
+        """Whether the caller may make this request.
 
         Raises:
             NotFound: its collection is not the caller's to see.
             PermissionDenied: the caller may see it, but not do this.
         """
+        caller = CALLER.get()
         if caller is ANYONE or (rule.collection == ANY and caller.grants):
             return
         if rule.collection == ANY:

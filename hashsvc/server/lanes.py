@@ -37,7 +37,8 @@ def sizes(threads: int) -> Mapping[Lane, Size]:
         Lane.READ: Size(threads, 16 * threads),
         Lane.WRITE: Size(threads, 16 * threads),
         Lane.STREAM: Size(16 * threads, 0),
-        Lane.CONTROL: Size(2, 256),
+        Lane.CONTROL: Size(8, 256),
+        Lane.OPEN: Size(8, 0),
     }
 
 

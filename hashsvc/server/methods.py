@@ -12,6 +12,7 @@ class Lane(StrEnum):
     """Classes of methods; each has its own bounded pool, so that one class cannot starve another.
 
     CONTROL answers health checks; STREAM calls hold a thread for as long as they last, or as their reader is slow.
+    OPEN are streams that ask for no token: whoever holds many of them keeps nobody from anything else.
     """
 
     SEARCH = "search"
@@ -19,6 +20,7 @@ class Lane(StrEnum):
     WRITE = "write"
     STREAM = "stream"
     CONTROL = "control"
+    OPEN = "open"
 
 
 class Need(StrEnum):
@@ -83,6 +85,6 @@ RULES: dict[str, Rule] = {
     "/hashsvc.v1.Dedup/Undo": Rule(Lane.WRITE, Need.ADMIN),
     "/grpc.health.v1.Health/Check": Rule(Lane.CONTROL, Need.NOTHING),
     "/grpc.health.v1.Health/List": Rule(Lane.CONTROL, Need.NOTHING),
-    "/grpc.health.v1.Health/Watch": Rule(Lane.STREAM, Need.NOTHING),
-    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Rule(Lane.STREAM, Need.NOTHING),
+    "/grpc.health.v1.Health/Watch": Rule(Lane.OPEN, Need.NOTHING),
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Rule(Lane.OPEN, Need.NOTHING),
 }

@@ -39,6 +39,7 @@ class Caller:
 
 
 ANYONE = Caller("anyone", {EVERY: Need.ADMIN})
+NOBODY = Caller("nobody", {})
 
 
 class Tokens:

@@ -21,6 +21,7 @@ class Limits:
 
     max_k: int = 10_000
     max_queries: int = 1_024
+    max_matches: int = 2**20
     max_items: int = 10_000
     max_text_bytes: int = 4 * 2**20
     max_image_bytes: int = 32 * 2**20

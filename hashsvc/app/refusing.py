@@ -60,3 +60,14 @@ def check_candidates(k: int, rerank: Rerank, most: int) -> None:
             f"{k} x {rerank.oversampling} candidates are more than the {most} that one query may have",
             field="rerank.oversampling",
         )
+
+
+def check_matches(k: int, queries: int, rerank: Rerank | None, most: int) -> None:
+    """Refuse a search whose queries together would hold more matches, or candidates of them, than one search may."""
+    held = k * queries * (rerank.oversampling if rerank is not None else 1)
+    if held > most:
+        factors = f"{queries} queries x {k}" + (f" x {rerank.oversampling}" if rerank is not None else "")
+        raise InvalidArgument(
+            f"{factors} are {held} matches, one search holds at most {most}: ask fewer queries at once, or a smaller k",
+            field="queries",
+        )

@@ -16,7 +16,7 @@ from hashsvc.app.layout import Layout
 from hashsvc.app.live import LiveIndexes
 from hashsvc.app.making import Maker
 from hashsvc.app.reencoding import ReencodeSpec, Switch
-from hashsvc.app.refusing import check_candidates, check_count, check_fields, check_query, checked
+from hashsvc.app.refusing import check_candidates, check_count, check_fields, check_matches, check_query, checked
 from hashsvc.catalog import Catalog, is_made, migrate, open_catalog
 from hashsvc.codes import check_bits
 from hashsvc.content import Blobs
@@ -326,6 +326,7 @@ class Store:
         filter: Node | None = None,
         metadata: bool = True,
         size: int = PIECE,
+        check_matches(k, len(queries), rerank, self.limits.max_matches)
     ) -> Generator[Answer, None, None]:
         """See :meth:`Service.within_pieces`."""
         check_query(query, "query")

@@ -111,6 +111,7 @@ class Store:
         self.settings = settings
         self.catalog: Catalog = open_catalog(layout.database)
         self.role = role
+        self._shard = shard
         self._owned = "store" if role == "owner" else shard.label if shard else ""
         if self._owned:
             try:
@@ -124,7 +125,6 @@ class Store:
         self._live = LiveIndexes(
             self.catalog,
             self.blobs,
-        self._shard = shard
             self.loaded,
             layout.snapshots,
             shared=layout.depot("snapshots"),
@@ -307,6 +307,7 @@ class Store:
             check_query(query, f"queries[{position}]")
         if rerank is not None:
             check_candidates(k, rerank, self.limits.max_k)
+        check_matches(k, len(queries), rerank, self.limits.max_matches)
         searcher = self._searcher(collection)
         return searcher.search(queries, k=k, filter=filter, keys=keys, metadata=metadata, rerank=rerank)
 
@@ -326,7 +327,6 @@ class Store:
         filter: Node | None = None,
         metadata: bool = True,
         size: int = PIECE,
-        check_matches(k, len(queries), rerank, self.limits.max_matches)
     ) -> Generator[Answer, None, None]:
         """See :meth:`Service.within_pieces`."""
         check_query(query, "query")

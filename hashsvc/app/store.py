@@ -29,7 +29,7 @@ from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
 from hashsvc.domain.service import PIECE, STEPS, Page
 from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, NotFound
 from hashsvc.readers import Columns
-from hashsvc.search import Searcher
+from hashsvc.search import Exactness, Searcher
 from hashsvc.settings import Limits, Settings
 
 if TYPE_CHECKING:
@@ -299,6 +299,8 @@ class Store:
         keys: bool = True,
         metadata: bool = True,
         rerank: Rerank | None = None,
+        effort: int = 0,
+        exact: bool = False,
     ) -> list[Answer]:
         """See :meth:`Service.search`."""
         check_count(k, "k", self.limits.max_k)
@@ -308,8 +310,11 @@ class Store:
         if rerank is not None:
             check_candidates(k, rerank, self.limits.max_k)
         check_matches(k, len(queries), rerank, self.limits.max_matches)
+        if effort:
+            check_count(effort, "effort", self.limits.max_k)
         searcher = self._searcher(collection)
-        return searcher.search(queries, k=k, filter=filter, keys=keys, metadata=metadata, rerank=rerank)
+        how = Exactness(effort, exact=exact)
+        return searcher.search(queries, k=k, filter=filter, keys=keys, metadata=metadata, rerank=rerank, how=how)
 
     def within(
         self, collection: str, query: Query, *, radius: int, filter: Node | None = None, metadata: bool = True

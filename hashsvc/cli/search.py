@@ -38,6 +38,11 @@ Ranking = Annotated[
     typer.Option("--rank-by", help="The finer distance: of stored features or codes, or of the items' own bytes"),
 ]
 
+Effort = Annotated[
+    int, typer.Option("--effort", metavar="N", min=0, help="Lists (IVF) or candidates (HNSW) to look at; 0 for its own")
+]
+Exact = Annotated[bool, typer.Option("--exact", help="Answer exactly, also where the index is approximate")]
+
 
 def register(tree: typer.Typer) -> None:
     """Add the verbs to the program."""
@@ -56,6 +61,8 @@ def search(
     k: Annotated[int, typer.Option("-k", "--k", help="How many nearest items")] = 10,
     oversampling: Oversampling = 0,
     rank_by: Ranking = None,
+    effort: Effort = 0,
+    exact: Exact = False,
     where: options.Where = None,
     store: options.Store = None,
     server: options.Server = None,
@@ -65,8 +72,9 @@ def search(
     asked = parse_queries(text=text, image=image, vector=vector, code=code, key=key)
     passing = parse_filters(where or ())
     rerank = _second_stage(oversampling, rank_by)
-    with service(store, server) as door:
-        answers = door.search(name, [one.query for one in asked], k=k, filter=passing, rerank=rerank)
+    with service(store, server, searches=len(asked)) as door:
+        queries = [one.query for one in asked]
+        answers = door.search(name, queries, k=k, filter=passing, rerank=rerank, effort=effort, exact=exact)
     _show(asked, answers, json=json)
 
 
@@ -93,7 +101,7 @@ def within(
     """Every item within a Hamming distance of a text, picture, vector, code or stored item."""
     asked = parse_queries(text=text, image=image, vector=vector, code=code, key=key)
     passing = parse_filters(where or ())
-    with service(store, server) as door:
+    with service(store, server, searches=len(asked)) as door:
         answers = [door.within(name, one.query, radius=radius, filter=passing) for one in asked]
     _show(asked, answers, json=json)
 

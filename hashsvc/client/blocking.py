@@ -15,6 +15,7 @@ from hashsvc.client import requests
 from hashsvc.client.begun import Beginner, Begun
 from hashsvc.client.channel import MAX_MESSAGE, Tls, bearer, error_of, open_channel
 from hashsvc.client.dedup import DedupClient
+from hashsvc.client.stream import Stream, Underway
 from hashsvc.client.upload import BATCH_BYTES, BATCH_ITEMS, Upload, batches
 from hashsvc.domain.kinds import ContentMode, IndexKind, Kind
 from hashsvc.domain.service import PIECE, STEPS, Page
@@ -29,6 +30,7 @@ from hashsvc.v1 import (
     items_pb2_grpc,
     jobs_pb2,
     jobs_pb2_grpc,
+    search_pb2,
     search_pb2_grpc,
 )
 from hashsvc.wire.answers import read_answers
@@ -38,11 +40,12 @@ from hashsvc.wire.items import read_stored, read_written
 from hashsvc.wire.jobs import read_dead_letter, read_job
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
 
+    from hashsvc.client.upload import Batch
     from hashsvc.domain.collections import Collection
     from hashsvc.domain.encoders import EncoderVersion
     from hashsvc.domain.filters import Node
@@ -202,18 +205,27 @@ class Client:
         novelty: int | None = None,
         batch_items: int = BATCH_ITEMS,
         batch_bytes: int = BATCH_BYTES,
-    ) -> Iterator[Written]:
+    ) -> Stream[Written]:
         """See :meth:`Service.upsert_stream`; positions in ``errors`` count within the acknowledged batch.
 
         Items are taken from ``items`` only as fast as the server stores them. When the server goes away, what it has
         not acknowledged is sent again: that is harmless, it is then UNCHANGED. A batch is closed after ``batch_items``
         items or ``batch_bytes`` bytes.
         """
-        upload = Upload(
-            batches(self._first(collection, novelty), self._kind(collection), items, batch_items, batch_bytes)
-        )
+
+        def batched() -> Iterator[Batch]:
+            head = self._first(collection, novelty)
+            return batches(head, self._kind(collection), items, batch_items, batch_bytes)
+
+        return Stream(partial(self._uploaded, batched))
+
+    def _uploaded(self, batched: Callable[[], Iterator[Batch]], underway: Underway) -> Generator[Written, None, None]:
+        def begin(messages: Iterator[items_pb2.UpsertStreamRequest]) -> Any:
+            return underway.began(self._items.UpsertStream(messages, metadata=self._metadata))
+
+        upload = Upload(batched())
         with self._raising():
-            yield from upload.run(partial(self._items.UpsertStream, metadata=self._metadata))
+            yield from upload.run(begin)
 
     @staticmethod
     def _first(collection: str, novelty: int | None) -> items_pb2.UpsertStreamRequest:
@@ -263,9 +275,13 @@ class Client:
         keys: bool = True,
         metadata: bool = True,
         rerank: Rerank | None = None,
+        effort: int = 0,
+        exact: bool = False,
     ) -> list[Answer]:
         """See :meth:`Service.search`."""
-        request = requests.search(collection, queries, k, filter, keys=keys, metadata=metadata, rerank=rerank)
+        request = requests.search(
+            collection, queries, k, filter, keys=keys, metadata=metadata, rerank=rerank, effort=effort, exact=exact
+        )
         return read_answers(self._call(self._search.Search, request))
 
     def neighbours(
@@ -295,17 +311,18 @@ class Client:
         filter: Node | None = None,
         metadata: bool = True,
         size: int = PIECE,
-    ) -> Generator[Answer, None, None]:
+    ) -> Stream[Answer]:
         """See :meth:`Service.within_pieces`; closing the iterator ends the call."""
         request = requests.within(collection, query, radius, filter, metadata=metadata)
-        call = self._search.Within(request, metadata=self._metadata)
-        try:
-            with self._raising():
-                for piece in requests.read_pieces(call):
-                    for start in range(0, max(1, len(piece.matches)), size):
-                        yield replace(piece, matches=piece.matches[start : start + size])
-        finally:
-            call.cancel()
+        return Stream(partial(self._read_within, request, size))
+
+    def _read_within(
+        self, request: search_pb2.WithinRequest, size: int, underway: Underway
+    ) -> Generator[Answer, None, None]:
+        with self._raising():
+            for piece in requests.read_pieces(underway.began(self._search.Within(request, metadata=self._metadata))):
+                for start in range(0, max(1, len(piece.matches)), size):
+                    yield replace(piece, matches=piece.matches[start : start + size])
 
     def encode(self, encoder: str, contents: Sequence[bytes]) -> NDArray[np.uint8]:
         """See :meth:`Service.encode`."""
@@ -357,10 +374,13 @@ class Client:
         """See :meth:`Service.cancel_job`."""
         return read_job(self._call(self._jobs.Cancel, jobs_pb2.CancelJobRequest(id=number)))
 
-    def watch_job(self, number: int) -> Iterator[Job]:
-        """See :meth:`Service.watch_job`."""
+    def watch_job(self, number: int) -> Stream[Job]:
+        """See :meth:`Service.watch_job`; closing the iterator ends the call."""
+        return Stream(partial(self._read_watch, jobs_pb2.WatchJobRequest(id=number)))
+
+    def _read_watch(self, request: jobs_pb2.WatchJobRequest, underway: Underway) -> Generator[Job, None, None]:
         with self._raising():
-            for job in self._jobs.Watch(jobs_pb2.WatchJobRequest(id=number), metadata=self._metadata):
+            for job in underway.began(self._jobs.Watch(request, metadata=self._metadata)):
                 yield read_job(job)
 
     def dead_letters(self, number: int) -> list[DeadLetter]:

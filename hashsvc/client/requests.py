@@ -130,6 +130,8 @@ def search(
     keys: bool = True,
     metadata: bool,
     rerank: Rerank | None = None,
+    effort: int = 0,
+    exact: bool = False,
 ) -> search_pb2.SearchRequest:
     """See :meth:`Service.search`."""
     return search_pb2.SearchRequest(
@@ -139,6 +141,8 @@ def search(
         filter=write_filter(filter),
         read_mask=None if metadata else WITHOUT_METADATA if keys else ONLY_NUMBERS,
         rerank=write_rerank(rerank) if rerank else None,
+        effort=_unsigned(effort, "effort"),
+        exact=exact,
     )
 
 

@@ -87,8 +87,10 @@ class Router:
         k: int = 10,
         filter: Node | None = None,
         metadata: bool = True,
+        effort: int = 0,
+        exact: bool = False,
     ) -> Gathered:
-        """The k nearest items of each query over all shards, in order of (distance, id).
+        """The k nearest items of each query over all shards, in order of (distance, id); see :meth:`Service.search`.
 
         Raises:
             Unavailable: no shard answers, or the one that holds a queried key does not.
@@ -98,13 +100,19 @@ class Router:
         codes, own, used = self._codes(collection, queries)
         wanted = k + any(number is not None for number in own)
         if self._clients:
-            request = requests.search(collection, codes, wanted, filter, metadata=metadata).SerializeToString()
+            request = requests.search(
+                collection, codes, wanted, filter, metadata=metadata, effort=effort, exact=exact
+            ).SerializeToString()
             # All are sent before the first is waited for, by this thread alone.
             begun = [client.begin_search(request) for client in self._clients]
             replies = _answered(call.result for call in begun)
             _check_encoders(collection, used, (reply.encoder for reply in replies))
             return self._gather([merged(replies, i, k, without) for i, without in enumerate(own)], len(replies))
-        found = self._ask(lambda shard: shard.search(collection, codes, k=wanted, filter=filter, metadata=metadata))
+        found = self._ask(
+            lambda shard: shard.search(
+                collection, codes, k=wanted, filter=filter, metadata=metadata, effort=effort, exact=exact
+            )
+        )
         _check_encoders(collection, used, (answer.encoder for answers in found for answer in answers))
         return self._gather(
             [_nearest([answers[i] for answers in found], k, without) for i, without in enumerate(own)], len(found)

@@ -137,11 +137,15 @@ class Service(Protocol):
         keys: bool = True,
         metadata: bool = True,
         rerank: Rerank | None = None,
+        effort: int = 0,
+        exact: bool = False,
     ) -> list[Answer]:
         """The k nearest items of each query, in order of (distance, id).
 
         Without ``keys`` and ``metadata`` matches are ids and distances alone, which costs least. With ``rerank`` the
-        nearest ``k * rerank.oversampling`` items are ranked by (score, id) instead.
+        nearest ``k * rerank.oversampling`` items are ranked by (score, id) instead. ``effort`` says how much an
+        approximate kind of index looks at, lists (IVF) or candidates (HNSW), 0 leaving it to the index; ``exact`` asks
+        for an exact answer whatever the kind.
         """
         ...
 

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from hashsvc.search.passing import Passing
-from hashsvc.search.searcher import Searcher
+from hashsvc.search.searcher import Exactness, Searcher
 
-__all__ = ["Passing", "Searcher"]
+__all__ = ["Exactness", "Passing", "Searcher"]

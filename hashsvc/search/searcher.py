@@ -37,6 +37,22 @@ HELD = 1 << 16  # neighbours of a radius answer that are held at once
 
 
 @dataclass(frozen=True, slots=True)
+class Exactness:
+    """What a search asks of an approximate kind of index; exact kinds have no use for it.
+
+    Args:
+        effort: how much it looks at, lists (IVF) or candidates (HNSW); 0 for its own choice.
+        exact: answer exactly all the same.
+    """
+
+    effort: int = 0
+    exact: bool = False
+
+
+DEFAULT = Exactness()
+
+
+@dataclass(frozen=True, slots=True)
 class Searcher:
     """Everything a search of one collection needs.
 
@@ -67,6 +83,7 @@ class Searcher:
         keys: bool = True,
         metadata: bool = True,
         rerank: Rerank | None = None,
+        how: Exactness = DEFAULT,
     ) -> list[Answer]:
         """The k nearest items of each query.
 
@@ -77,6 +94,7 @@ class Searcher:
             keys: whether matches carry their keys; without keys and metadata no row is looked at.
             metadata: whether matches carry their metadata.
             rerank: put more candidates in order of a finer distance; None for Hamming order.
+            how: what is asked of an approximate kind of index.
 
         Raises:
             InvalidArgument: a query does not fit the collection; named as ``queries[i]``.
@@ -87,7 +105,10 @@ class Searcher:
         spare = int(any(number != NOT_STORED for number in own))
         wanted = k * (rerank.oversampling if rerank else 1) + spare
         rows = keys or metadata or finer is not None
-        found = self._settled(filter, lambda view, ids: view.search(codes, wanted, ids), rows=rows)
+        effort, exact = how.effort or None, how.exact
+        found = self._settled(
+            filter, lambda view, ids: view.search(codes, wanted, ids, effort=effort, exact=exact), rows=rows
+        )
         answers = found.answers(own, wanted if finer else k, metadata=metadata)
         return [_reranked(answer, finer, i, found.items, k) for i, answer in enumerate(answers)] if finer else answers
 

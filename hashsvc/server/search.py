@@ -39,13 +39,22 @@ class SearchServicer(search_pb2_grpc.SearchServicer):
         name = collection_named(request.collection)
         keys, metadata = _columns(request)
         queries = [read_query(query, f"queries[{i}]") for i, query in enumerate(request.queries)]
-        if queries and not (request.HasField("filter") or request.HasField("rerank")):
+        alone = request.HasField("filter") or request.HasField("rerank") or request.effort or request.exact
+        if queries and not alone:
             ask = partial(self._ask, name, k=request.k, keys=keys, metadata=metadata)
             asked = (name, request.k, keys, metadata)
             return join_answers(self._together.answer(asked, queries, ask, partial(check_alive, context)))
         rerank = read_rerank(request.rerank) if request.HasField("rerank") else None
         answers = self._store.search(
-            name, queries, k=request.k, filter=filter_of(request), keys=keys, metadata=metadata, rerank=rerank
+            name,
+            queries,
+            k=request.k,
+            filter=filter_of(request),
+            keys=keys,
+            metadata=metadata,
+            rerank=rerank,
+            effort=request.effort,
+            exact=request.exact,
         )
         return pack_answers(answers, keys=keys, metadata=metadata)
 

@@ -27,15 +27,15 @@ from hashsvc.v1 import filters_pb2 as hashsvc_dot_v1_dot_filters__pb2
 from hashsvc.v1 import types_pb2 as hashsvc_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17hashsvc/v1/search.proto\x12\nhashsvc.v1\x1a google/protobuf/field_mask.proto\x1a\x18hashsvc/v1/filters.proto\x1a\x16hashsvc/v1/types.proto\"b\n\x05Query\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x0f\n\x05image\x18\x02 \x01(\x0cH\x00\x12\x10\n\x06vector\x18\x03 \x01(\x0cH\x00\x12\x0e\n\x04\x63ode\x18\x04 \x01(\x0cH\x00\x12\r\n\x03key\x18\x05 \x01(\tH\x00\x42\x07\n\x05query\">\n\x06Rerank\x12\x14\n\x0coversampling\x18\x01 \x01(\r\x12\x1e\n\x02\x62y\x18\x02 \x01(\x0e\x32\x12.hashsvc.v1.RankBy\"o\n\x07Matches\x12\x0b\n\x03ids\x18\x01 \x03(\x10\x12\x11\n\tdistances\x18\x02 \x03(\r\x12\x0c\n\x04keys\x18\x03 \x03(\t\x12&\n\x08metadata\x18\x04 \x03(\x0b\x32\x14.hashsvc.v1.Metadata\x12\x0e\n\x06scores\x18\x05 \x03(\x02\"O\n\x06\x41nswer\x12$\n\x07matches\x18\x01 \x01(\x0b\x32\x13.hashsvc.v1.Matches\x12\r\n\x05\x65xact\x18\x02 \x01(\x08\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"\xc9\x01\n\rSearchRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\"\n\x07queries\x18\x02 \x03(\x0b\x32\x11.hashsvc.v1.Query\x12\t\n\x01k\x18\x03 \x01(\r\x12\"\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x12.hashsvc.v1.Filter\x12-\n\tread_mask\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\"\n\x06rerank\x18\x06 \x01(\x0b\x32\x12.hashsvc.v1.Rerank\"Y\n\x0eSearchResponse\x12#\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x12.hashsvc.v1.Answer\x12\x11\n\twatermark\x18\x02 \x01(\x03\x12\x0f\n\x07\x65ncoder\x18\x03 \x01(\t\"M\n\x13SearchStreamRequest\x12)\n\x06search\x18\x01 \x01(\x0b\x32\x19.hashsvc.v1.SearchRequest\x12\x0b\n\x03tag\x18\x02 \x01(\x04\"\x7f\n\x14SearchStreamResponse\x12\x0b\n\x03tag\x18\x01 \x01(\x04\x12,\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1a.hashsvc.v1.SearchResponseH\x00\x12\"\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x11.hashsvc.v1.ErrorH\x00\x42\x08\n\x06result\"\xb8\x01\n\rWithinRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12 \n\x05query\x18\x02 \x01(\x0b\x32\x11.hashsvc.v1.Query\x12\x13\n\x06radius\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\"\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x12.hashsvc.v1.Filter\x12-\n\tread_mask\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\t\n\x07_radius\"c\n\rWithinSummary\x12\r\n\x05total\x18\x01 \x01(\x03\x12\x11\n\twatermark\x18\x02 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\x12\r\n\x05\x65xact\x18\x04 \x01(\x08\x12\x0f\n\x07\x65ncoder\x18\x05 \x01(\t\"n\n\x0eWithinResponse\x12,\n\x07summary\x18\x01 \x01(\x0b\x32\x19.hashsvc.v1.WithinSummaryH\x00\x12&\n\x07matches\x18\x02 \x01(\x0b\x32\x13.hashsvc.v1.MatchesH\x00\x42\x06\n\x04part*J\n\x06RankBy\x12\x17\n\x13RANK_BY_UNSPECIFIED\x10\x00\x12\x12\n\x0eRANK_BY_STORED\x10\x01\x12\x13\n\x0fRANK_BY_CONTENT\x10\x02\x32\xe3\x01\n\x06Search\x12?\n\x06Search\x12\x19.hashsvc.v1.SearchRequest\x1a\x1a.hashsvc.v1.SearchResponse\x12U\n\x0cSearchStream\x12\x1f.hashsvc.v1.SearchStreamRequest\x1a .hashsvc.v1.SearchStreamResponse(\x01\x30\x01\x12\x41\n\x06Within\x12\x19.hashsvc.v1.WithinRequest\x1a\x1a.hashsvc.v1.WithinResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17hashsvc/v1/search.proto\x12\nhashsvc.v1\x1a google/protobuf/field_mask.proto\x1a\x18hashsvc/v1/filters.proto\x1a\x16hashsvc/v1/types.proto\"b\n\x05Query\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x0f\n\x05image\x18\x02 \x01(\x0cH\x00\x12\x10\n\x06vector\x18\x03 \x01(\x0cH\x00\x12\x0e\n\x04\x63ode\x18\x04 \x01(\x0cH\x00\x12\r\n\x03key\x18\x05 \x01(\tH\x00\x42\x07\n\x05query\">\n\x06Rerank\x12\x14\n\x0coversampling\x18\x01 \x01(\r\x12\x1e\n\x02\x62y\x18\x02 \x01(\x0e\x32\x12.hashsvc.v1.RankBy\"o\n\x07Matches\x12\x0b\n\x03ids\x18\x01 \x03(\x10\x12\x11\n\tdistances\x18\x02 \x03(\r\x12\x0c\n\x04keys\x18\x03 \x03(\t\x12&\n\x08metadata\x18\x04 \x03(\x0b\x32\x14.hashsvc.v1.Metadata\x12\x0e\n\x06scores\x18\x05 \x03(\x02\"O\n\x06\x41nswer\x12$\n\x07matches\x18\x01 \x01(\x0b\x32\x13.hashsvc.v1.Matches\x12\r\n\x05\x65xact\x18\x02 \x01(\x08\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\"\xe8\x01\n\rSearchRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12\"\n\x07queries\x18\x02 \x03(\x0b\x32\x11.hashsvc.v1.Query\x12\t\n\x01k\x18\x03 \x01(\r\x12\"\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x12.hashsvc.v1.Filter\x12-\n\tread_mask\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\"\n\x06rerank\x18\x06 \x01(\x0b\x32\x12.hashsvc.v1.Rerank\x12\x0e\n\x06\x65\x66\x66ort\x18\x07 \x01(\r\x12\r\n\x05\x65xact\x18\x08 \x01(\x08\"Y\n\x0eSearchResponse\x12#\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x12.hashsvc.v1.Answer\x12\x11\n\twatermark\x18\x02 \x01(\x03\x12\x0f\n\x07\x65ncoder\x18\x03 \x01(\t\"M\n\x13SearchStreamRequest\x12)\n\x06search\x18\x01 \x01(\x0b\x32\x19.hashsvc.v1.SearchRequest\x12\x0b\n\x03tag\x18\x02 \x01(\x04\"\x7f\n\x14SearchStreamResponse\x12\x0b\n\x03tag\x18\x01 \x01(\x04\x12,\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x1a.hashsvc.v1.SearchResponseH\x00\x12\"\n\x05\x65rror\x18\x03 \x01(\x0b\x32\x11.hashsvc.v1.ErrorH\x00\x42\x08\n\x06result\"\xb8\x01\n\rWithinRequest\x12\x12\n\ncollection\x18\x01 \x01(\t\x12 \n\x05query\x18\x02 \x01(\x0b\x32\x11.hashsvc.v1.Query\x12\x13\n\x06radius\x18\x03 \x01(\rH\x00\x88\x01\x01\x12\"\n\x06\x66ilter\x18\x04 \x01(\x0b\x32\x12.hashsvc.v1.Filter\x12-\n\tread_mask\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskB\t\n\x07_radius\"c\n\rWithinSummary\x12\r\n\x05total\x18\x01 \x01(\x03\x12\x11\n\twatermark\x18\x02 \x01(\x03\x12\x10\n\x08\x63omplete\x18\x03 \x01(\x08\x12\r\n\x05\x65xact\x18\x04 \x01(\x08\x12\x0f\n\x07\x65ncoder\x18\x05 \x01(\t\"n\n\x0eWithinResponse\x12,\n\x07summary\x18\x01 \x01(\x0b\x32\x19.hashsvc.v1.WithinSummaryH\x00\x12&\n\x07matches\x18\x02 \x01(\x0b\x32\x13.hashsvc.v1.MatchesH\x00\x42\x06\n\x04part*J\n\x06RankBy\x12\x17\n\x13RANK_BY_UNSPECIFIED\x10\x00\x12\x12\n\x0eRANK_BY_STORED\x10\x01\x12\x13\n\x0fRANK_BY_CONTENT\x10\x02\x32\xe3\x01\n\x06Search\x12?\n\x06Search\x12\x19.hashsvc.v1.SearchRequest\x1a\x1a.hashsvc.v1.SearchResponse\x12U\n\x0cSearchStream\x12\x1f.hashsvc.v1.SearchStreamRequest\x1a .hashsvc.v1.SearchStreamResponse(\x01\x30\x01\x12\x41\n\x06Within\x12\x19.hashsvc.v1.WithinRequest\x1a\x1a.hashsvc.v1.WithinResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hashsvc.v1.search_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RANKBY']._serialized_start=1384
-  _globals['_RANKBY']._serialized_end=1458
+  _globals['_RANKBY']._serialized_start=1415
+  _globals['_RANKBY']._serialized_end=1489
   _globals['_QUERY']._serialized_start=123
   _globals['_QUERY']._serialized_end=221
   _globals['_RERANK']._serialized_start=223
@@ -45,19 +45,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANSWER']._serialized_start=400
   _globals['_ANSWER']._serialized_end=479
   _globals['_SEARCHREQUEST']._serialized_start=482
-  _globals['_SEARCHREQUEST']._serialized_end=683
-  _globals['_SEARCHRESPONSE']._serialized_start=685
-  _globals['_SEARCHRESPONSE']._serialized_end=774
-  _globals['_SEARCHSTREAMREQUEST']._serialized_start=776
-  _globals['_SEARCHSTREAMREQUEST']._serialized_end=853
-  _globals['_SEARCHSTREAMRESPONSE']._serialized_start=855
-  _globals['_SEARCHSTREAMRESPONSE']._serialized_end=982
-  _globals['_WITHINREQUEST']._serialized_start=985
-  _globals['_WITHINREQUEST']._serialized_end=1169
-  _globals['_WITHINSUMMARY']._serialized_start=1171
-  _globals['_WITHINSUMMARY']._serialized_end=1270
-  _globals['_WITHINRESPONSE']._serialized_start=1272
-  _globals['_WITHINRESPONSE']._serialized_end=1382
-  _globals['_SEARCH']._serialized_start=1461
-  _globals['_SEARCH']._serialized_end=1688
+  _globals['_SEARCHREQUEST']._serialized_end=714
+  _globals['_SEARCHRESPONSE']._serialized_start=716
+  _globals['_SEARCHRESPONSE']._serialized_end=805
+  _globals['_SEARCHSTREAMREQUEST']._serialized_start=807
+  _globals['_SEARCHSTREAMREQUEST']._serialized_end=884
+  _globals['_SEARCHSTREAMRESPONSE']._serialized_start=886
+  _globals['_SEARCHSTREAMRESPONSE']._serialized_end=1013
+  _globals['_WITHINREQUEST']._serialized_start=1016
+  _globals['_WITHINREQUEST']._serialized_end=1200
+  _globals['_WITHINSUMMARY']._serialized_start=1202
+  _globals['_WITHINSUMMARY']._serialized_end=1301
+  _globals['_WITHINRESPONSE']._serialized_start=1303
+  _globals['_WITHINRESPONSE']._serialized_end=1413
+  _globals['_SEARCH']._serialized_start=1492
+  _globals['_SEARCH']._serialized_end=1719
 # @@protoc_insertion_point(module_scope)

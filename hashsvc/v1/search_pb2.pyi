@@ -66,20 +66,24 @@ class Answer(_message.Message):
     def __init__(self, matches: _Optional[_Union[Matches, _Mapping]] = ..., exact: bool = ..., complete: bool = ...) -> None: ...
 
 class SearchRequest(_message.Message):
-    __slots__ = ("collection", "queries", "k", "filter", "read_mask", "rerank")
+    __slots__ = ("collection", "queries", "k", "filter", "read_mask", "rerank", "effort", "exact")
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     QUERIES_FIELD_NUMBER: _ClassVar[int]
     K_FIELD_NUMBER: _ClassVar[int]
     FILTER_FIELD_NUMBER: _ClassVar[int]
     READ_MASK_FIELD_NUMBER: _ClassVar[int]
     RERANK_FIELD_NUMBER: _ClassVar[int]
+    EFFORT_FIELD_NUMBER: _ClassVar[int]
+    EXACT_FIELD_NUMBER: _ClassVar[int]
     collection: str
     queries: _containers.RepeatedCompositeFieldContainer[Query]
     k: int
     filter: _filters_pb2.Filter
     read_mask: _field_mask_pb2.FieldMask
     rerank: Rerank
-    def __init__(self, collection: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., k: _Optional[int] = ..., filter: _Optional[_Union[_filters_pb2.Filter, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., rerank: _Optional[_Union[Rerank, _Mapping]] = ...) -> None: ...
+    effort: int
+    exact: bool
+    def __init__(self, collection: _Optional[str] = ..., queries: _Optional[_Iterable[_Union[Query, _Mapping]]] = ..., k: _Optional[int] = ..., filter: _Optional[_Union[_filters_pb2.Filter, _Mapping]] = ..., read_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., rerank: _Optional[_Union[Rerank, _Mapping]] = ..., effort: _Optional[int] = ..., exact: bool = ...) -> None: ...
 
 class SearchResponse(_message.Message):
     __slots__ = ("answers", "watermark", "encoder")

@@ -293,6 +293,8 @@ class MemoryStore:
         keys: bool = True,
         metadata: bool = True,
         rerank: Rerank | None = None,
+        effort: int = 0,
+        exact: bool = False,
     ) -> list[Answer]:
         self._count(k, "k", self.limits.max_k)
         self._count(len(queries), "queries", self.limits.max_queries)

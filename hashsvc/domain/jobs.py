@@ -9,6 +9,9 @@ from enum import StrEnum
 from typing import Any
 
 
+READS_ON = "; a retry reads on from here"
+
+
 class JobKind(StrEnum):
     """What a job does."""
 
@@ -81,6 +84,11 @@ class DeadLetter:
     key: str | None = None
     unit: int = 0
 
+
+    @property
+    def rest(self) -> bool:
+        """Whether its file could be read up to this row only: a retry takes this row and all behind it."""
+        return self.reason.endswith(READS_ON)
 
 @dataclass(frozen=True, slots=True)
 class Job:

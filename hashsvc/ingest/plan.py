@@ -66,21 +66,23 @@ def plan_units(catalog: Catalog, job: Job, sources: Sequence[Source], spec: Inge
 def plan_again(catalog: Catalog, collection: Collection, job: Job, *, rows: int = UNIT_ROWS) -> Job:
     """Open a final job again for its dead letters, after their files were mended: new units read exactly those rows.
 
+    Of a file that was damaged or cut off they read all from there on, within the job's limit.
+
     Raises:
         FailedPrecondition: the job still runs, has no dead letters, or a file they name is gone.
     """
     letters = catalog.jobs.dead_letters(job)
     if not letters:
         raise FailedPrecondition(f"job {job.id} has no dead letters to retry")
-    sources = IngestSpec.of(job.spec).open(collection)
+    spec = IngestSpec.of(job.spec)
+    sources = spec.open(collection)
     try:
-        specs = list(_again(catalog.jobs.units(job), letters, sources, rows))
+        units = _again(catalog.jobs.units(job), letters, sources, rows)
+        if spec.limit is not None:
+            units = _first(units, sources, spec.limit - job.counts.read + job.counts.dead)
+        return catalog.jobs.again(job, list(units))
     finally:
         close(sources)
-    found = sum(len(spec.get("rows", ())) + len(spec.get("files", ())) for spec in specs)
-    if found < len({(letter.source, letter.row) for letter in letters}):
-        raise FailedPrecondition(f"files named by dead letters of job {job.id} are gone: put them back")
-    return catalog.jobs.again(job, specs)
 
 
 def _again(

@@ -26,10 +26,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """One row that cannot be parsed."""
+    """One row that cannot be parsed; with ``rest`` it stands for all that follows in the file too."""
 
     row: int
     reason: str
+    rest: bool = False
 
 
 class Format(Protocol):

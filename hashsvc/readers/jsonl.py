@@ -62,7 +62,7 @@ class JsonLines:
                     yield _parse(row, line, columns) if whole else Broken(row, f"line {row + 1} is longer than 64 MiB")
                 row += 1
         except TORN as error:
-            yield Broken(row, f"the compressed data is damaged or cut off after line {row}: {error}")
+            yield Broken(row, f"the compressed data is damaged or cut off after line {row}: {error}", rest=True)
 
     def close(self) -> None:
         """Close the file."""
@@ -109,7 +109,9 @@ def _parse(row: int, line: bytes, columns: list[str] | None) -> Record | Broken:
     try:
         values = json.loads(line)
     except (ValueError, RecursionError) as error:
-        return Broken(row, f"line {row + 1} is no valid JSON: {str(error) or type(error).__name__}")
+        # A last line that neither parses nor ends may be where a copy of the file was cut off.
+        reason = f"line {row + 1} is no valid JSON: {str(error) or type(error).__name__}"
+        return Broken(row, reason, rest=not line.endswith(b"\n"))
     if not isinstance(values, dict):
         return Broken(row, f"line {row + 1} is no JSON object but {type(values).__name__}")
     if columns is not None:

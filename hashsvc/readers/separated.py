@@ -37,11 +37,14 @@ class Separated:
         names, start = self._head(file)
         row = first = 0
         end = start
-        for end, _ in self._parse(self._plan.at(file, start), start, names):
-            row += 1
-            if row - first >= rows or end - start >= size:
-                yield {"start": start, "end": end, "row": first}
-                start, first = end, row
+        try:
+            for end, _ in self._parse(self._plan.at(file, start), start, names):
+                row += 1
+                if row - first >= rows or end - start >= size:
+                    yield {"start": start, "end": end, "row": first}
+                    start, first = end, row
+        except TORN:
+            row, end = row + 1, end + 1  # what follows is one record, which says so
         if row > first:
             yield {"start": start, "end": end, "row": first}
 
@@ -52,15 +55,20 @@ class Separated:
         last = spec.get("end")
         start = spec.get("start", start)
         parsed = self._parse(self._handle.at(file, start), start, names)
-        for row, (end, fields) in enumerate(parsed, spec.get("row", 0)):
-            if last is not None and end > last:
-                return
-            if isinstance(fields, str):
-                yield Broken(row, f"record {row + 1}: {fields}")
-            else:
-                yield Record(row, {name: fields[i] for i, name in wanted if fields[i] != ""})
-            if end == last:
-                return
+        row = spec.get("row", 0)
+        try:
+            for end, fields in parsed:
+                if last is not None and end > last:
+                    return
+                if isinstance(fields, str):
+                    yield Broken(row, f"record {row + 1}: {fields}")
+                else:
+                    yield Record(row, {name: fields[i] for i, name in wanted if fields[i] != ""})
+                row += 1
+                if end == last:
+                    return
+        except TORN as error:
+            yield Broken(row, f"the compressed data is damaged or cut off after record {row}: {error}", rest=True)
 
     def close(self) -> None:
         """Close the file."""
@@ -95,9 +103,6 @@ class Separated:
                 return
             except csv.Error as error:
                 fields = str(error)
-            except TORN as error:
-                yield start + lines.used + 1, f"the compressed data is damaged or cut off: {error}"
-                return
             if not fields:
                 continue
             if isinstance(fields, list) and len(fields) != len(names):

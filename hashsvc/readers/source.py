@@ -50,7 +50,13 @@ class Source(Protocol):
         ...
 
     def again(self, letters: Iterable[DeadLetter], rows: int = UNIT_ROWS) -> Iterator[Spec]:
-        """Specs of units that read exactly the rows of these dead letters, in files that may have been mended."""
+        """Specs of units that read exactly the rows of these dead letters, in files that may have been mended.
+
+        A letter that stands for the rest of its file is read on from.
+
+        Raises:
+            FailedPrecondition: a table that they name is gone.
+        """
         ...
 
     def place(self, item: Item) -> tuple[str, int]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from itertools import chain, dropwhile, pairwise
 from posixpath import normpath
 
 from hashsvc.domain.items import Item, check_key
-from hashsvc.domain.jobs import DeadLetter
+from hashsvc.domain.jobs import READS_ON, DeadLetter
 from hashsvc.domain.kinds import Kind
 from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, InvalidContent
 from hashsvc.readers.arrow import Arrow
@@ -70,18 +72,34 @@ class TableSource:
         records = self._format.records(file, {} if "rows" in spec else spec, wanted)
         if "rows" in spec:
             records = _only(records, frozenset(spec["rows"]))
+        if "from" in spec:
+            records = dropwhile(partial(_before, spec["from"]), records)
         for record in records:
             yield self._item(file, chosen, record)
 
     def again(self, letters: Iterable[DeadLetter], rows: int = UNIT_ROWS) -> Iterator[Spec]:
-        """The rows of the dead letters, file by file."""
-        by_file: dict[str, list[int]] = {}
+        """The rows of the dead letters, file by file, and of a file that could not be read to its end the rest."""
+        by_file: dict[str, list[DeadLetter]] = {}
         for letter in letters:
-            by_file.setdefault(letter.source, []).append(letter.row)
+            by_file.setdefault(letter.source, []).append(letter)
         for file in self._files():
-            numbers = sorted(by_file.get(file.url, []))
+            own = by_file.pop(file.url, [])
+            rest = min((letter.row for letter in own if letter.rest), default=None)
+            numbers = sorted({letter.row for letter in own if rest is None or letter.row < rest})
             for start in range(0, len(numbers), rows):
                 yield {"file": file.path, "name": file.name, "rows": numbers[start : start + rows]}
+            if rest is not None:
+                yield from self._behind(file, rest, rows)
+        if by_file:
+            raise FailedPrecondition(f"{min(by_file)} is gone, which dead letters name: put it back")
+
+    def _behind(self, file: File, row: int, rows: int) -> Iterator[Spec]:
+        """Units of a file's rows from ``row`` on."""
+        parts = chain(self._format.ranges(file, rows, UNIT_BYTES), [None])
+        for part, after in pairwise(parts):
+            if part is not None and (after is None or after["row"] > row):
+                spec = {"file": file.path, "name": file.name, "size": file.size, **part}
+                yield {**spec, "from": row} if part["row"] < row else spec
 
     def place(self, item: Item) -> tuple[str, int]:
         """File and row an item came from."""
@@ -139,7 +157,7 @@ class TableSource:
 
     def _item(self, file: File, chosen: Chosen, record: Record | Broken) -> Item | DeadLetter:
         if isinstance(record, Broken):
-            return DeadLetter(file.url, record.row, record.reason)
+            return DeadLetter(file.url, record.row, record.reason + (READS_ON if record.rest else ""))
         key = None
         try:
             key = check_key(self._key(file, chosen, record))
@@ -180,6 +198,11 @@ class TableSource:
             return fetch(file.fs, f"{folder}/{clean}", self._limit)
 
         return beside
+
+
+def _before(row: int, record: Record | Broken) -> bool:
+    """Whether a record lies before a row; damage that has come nearer to the start of the file does not."""
+    return record.row < row and not (isinstance(record, Broken) and record.rest)
 
 
 def _only(records: Iterator[Record | Broken], rows: frozenset[int]) -> Iterator[Record | Broken]:

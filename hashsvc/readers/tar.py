@@ -67,7 +67,7 @@ class Tar:
             if last is not None and begin >= last:
                 return
             if isinstance(parts, str):
-                yield Broken(row, parts)
+                yield Broken(row, parts, rest=True)
                 return
             try:
                 values = _values(parts)
@@ -102,10 +102,9 @@ class Tar:
             if parts:
                 yield name, begin, end, parts
         except (tarfile.TarError, EOFError, OSError) as error:
-            if parts:
-                yield name, begin, end, parts
+            # Files of the last sample may lie behind the damage: half a sample is not stored as if it were whole.
             if end > start or file.size:
-                yield name, end, end + 1, f"the tar is damaged or cut off after {name!r}: {error}"
+                yield name, begin if parts else end, end + 1, f"the tar is damaged or cut off in {name!r}: {error}"
 
 
 class Member(NamedTuple):
@@ -181,11 +180,13 @@ def _content(raw: IO[bytes], member: Member) -> bytes:
 
 
 def _check_end(raw: IO[bytes], offset: int) -> None:
-    """Tarfile takes a damaged header for the end of the archive; the end is a block of zeros or of the file."""
+    """Tarfile takes a damaged header, and any end of the file, for the end of the archive: that is a block of zeros."""
     raw.seek(offset)
     block = raw.read(tarfile.BLOCKSIZE)
-    if block.strip(b"\0") or 0 < len(block) < tarfile.BLOCKSIZE:
+    if block.strip(b"\0"):
         raise tarfile.ReadError("the next header cannot be read")
+    if len(block) < tarfile.BLOCKSIZE:
+        raise tarfile.ReadError("it ends without the blocks of zeros that end a tar")
 
 
 def _split(path: str) -> tuple[str, str]:

@@ -116,6 +116,22 @@ def test_a_bad_sample_costs_itself_and_a_cut_shard_its_rest(tmp_path: Path) -> N
     assert 8 < len(cut) < 20
 
 
+def test_a_shard_is_read_on_wherever_a_block_of_it_was_the_last(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    write_tar(path, samples(0, 12))
+    whole = path.read_bytes()
+    expected = read(open_source(str(path), kind=Kind.IMAGE))
+    for end in range(20, 60):
+        path.write_bytes(whole[: 512 * end])
+        cut = read(open_source(str(path), kind=Kind.IMAGE), 5)
+        dead = [row for row in cut if isinstance(row, DeadLetter)]
+        assert [letter.rest for letter in dead] == [True], end
+        assert cut[:-1] == expected[: dead[0].row], "half a sample is not given as if it were whole"
+        path.write_bytes(whole)
+        source = open_source(str(path), kind=Kind.IMAGE)
+        assert [row for spec in source.again(dead, 4) for row in source.read(spec)] == expected[dead[0].row :]
+
+
 def test_no_tar_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.tar").write_bytes(b"no tar at all" * 100)
     with pytest.raises(InvalidArgument, match="no readable tar shard"):

@@ -6,7 +6,7 @@ There is one implementation, the blocking one; here its methods become coroutine
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from hashsvc.client.channel import Tls
+    from hashsvc.client.stream import Stream
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,20 +39,18 @@ def _awaited(
 
 
 def _streamed(
-    method: Callable[Concatenate[Client, P], Iterator[R]],
-) -> Callable[Concatenate[AsyncClient, P], AsyncIterator[R]]:
+    method: Callable[Concatenate[Client, P], Stream[R]],
+) -> Callable[Concatenate[AsyncClient, P], AsyncGenerator[R, None]]:
     """A method that answers piece by piece as an asynchronous iterator; leaving it early ends the call."""
 
     @wraps(method)
-    async def call(self: AsyncClient, /, *arguments: P.args, **named: P.kwargs) -> AsyncIterator[R]:
+    async def call(self: AsyncClient, /, *arguments: P.args, **named: P.kwargs) -> AsyncGenerator[R, None]:
         pieces = await self.run(partial(method, self.blocking, *arguments, **named))
         try:
-            while (piece := await self.run(partial(next, pieces, END))) is not END:
+            while (piece := await self.following(pieces)) is not END:
                 yield cast("R", piece)
         finally:
-            close = getattr(pieces, "close", None)
-            if close is not None:
-                await self.run(close)
+            pieces.close()
 
     return call
 
@@ -87,6 +86,17 @@ class AsyncClient:
     async def run(self, call: Callable[[], R]) -> R:
         """What ``call`` returns, called on a thread of this client."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    async def following(self, pieces: Stream[R]) -> R:
+        """The next piece of a stream, END behind the last one; whoever stops waiting for it ends the stream."""
+        asked = self._threads.submit(next, pieces, END)
+        answered = asyncio.wrap_future(asked)
+        try:
+            return await asyncio.shield(answered)
+        finally:
+            if not asked.done() and not asked.cancel():
+                pieces.give_up()
+                await asyncio.wait([answered])
 
     async def close(self) -> None:
         """Close the channel; calls under way are cancelled."""

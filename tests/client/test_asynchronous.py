@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from hashsvc.domain.jobs import JobKind, JobState
 from hashsvc.domain.queries import CodeQuery
 from hashsvc.errors import NotFound
 from hashsvc.server import Server
+from hashsvc.server.methods import Lane
 from tests.server.memory import MemoryStore
 
 
@@ -55,8 +58,97 @@ def test_streams_are_asynchronous_iterators(server: Server, store: MemoryStore) 
             async for seen in watched:
                 assert seen.state is JobState.PLANNED
                 break
-            await watched.aclose()  # type: ignore[attr-defined]
+            await watched.aclose()
             store.cancel_job(job.id)
             assert [seen.state async for seen in client.watch_job(job.id)] == [JobState.CANCELLED]
 
     asyncio.run(run())
+
+
+async def drained(server: Server) -> None:
+    """Wait until the server holds no stream any more; one that nobody ended stays for ever."""
+    async with asyncio.timeout(10):
+        while server.pool(Lane.STREAM).held:
+            await asyncio.sleep(0.01)
+
+
+async def read(stream: AsyncIterator[object], begun: asyncio.Event) -> None:
+    async for _ in stream:
+        begun.set()
+
+
+Streams = Callable[[AsyncClient], AsyncIterator[object]]
+
+
+@pytest.fixture
+def never(store: MemoryStore, server: Server) -> Iterator[dict[str, Streams]]:
+    """Streams that give one piece and then wait: for a job that nobody runs, for items that do not come."""
+    store.create_collection("codes", bits=16)
+    number = store.create_job(JobKind.TRAIN, {}).id
+    more = threading.Event()
+
+    def items() -> Iterator[Item]:
+        yield Item("k", code=b"ab")
+        more.wait(20)
+
+    yield {
+        "watch": lambda client: client.watch_job(number),
+        "upload": lambda client: client.upsert_stream("codes", items(), batch_items=1),
+    }
+    more.set()
+
+
+@pytest.mark.parametrize("name", ["watch", "upload"])
+def test_a_stream_that_is_waited_for_can_be_cancelled(server: Server, never: dict[str, Streams], name: str) -> None:
+    async def run() -> None:
+        async with AsyncClient(server.address, at_once=1) as client:
+            begun = asyncio.Event()
+            task = asyncio.create_task(read(never[name](client), begun))
+            await begun.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError) as caught:
+                await task
+            assert caught.value.__context__ is None
+            await drained(server)
+            assert len(await client.collections()) == 1  # the thread that waited is free again
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("name", ["watch", "upload"])
+def test_a_stream_ends_with_its_time(server: Server, never: dict[str, Streams], name: str) -> None:
+    async def run() -> None:
+        async with AsyncClient(server.address) as client:
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await read(never[name](client), asyncio.Event())
+            await drained(server)
+
+    asyncio.run(run())
+
+
+def test_a_stream_that_waits_for_a_thread_can_be_cancelled(server: Server, never: dict[str, Streams]) -> None:
+    async def run() -> None:
+        async with AsyncClient(server.address, at_once=1) as client:
+            begun = asyncio.Event()
+            first = asyncio.create_task(read(never["watch"](client), begun))
+            await begun.wait()
+            second = asyncio.create_task(read(never["watch"](client), asyncio.Event()))
+            await asyncio.sleep(0.1)
+            for task in (second, first):
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            await drained(server)
+
+    asyncio.run(run())
+
+
+def test_a_closed_watch_ends_its_call(server: Server, store: MemoryStore) -> None:
+    with Client(server.address) as client:
+        watched = client.watch_job(client.create_job(JobKind.TRAIN, {}).id)
+        next(watched)
+        watched.close()
+        asyncio.run(drained(server))
+        with pytest.raises(StopIteration):
+            next(watched)

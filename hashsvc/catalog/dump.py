@@ -126,7 +126,7 @@ def _write_lines(path: Path, lines: Iterable[str]) -> dict[str, Any]:
     count, total = 0, hashlib.sha256()
     with path.open("wb") as file:
         for text in lines:
-            line = text.encode() + b"\n"
+            line = text.encode("utf-8", "backslashreplace") + b"\n"  # JSON's escapes of lone surrogates
             file.write(line)
             total.update(line)
             count += 1

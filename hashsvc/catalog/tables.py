@@ -41,8 +41,9 @@ class Json(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, _dialect: Dialect) -> str:
-        """To text, with keys in order."""
-        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+        """To text, with keys in order; lone surrogates, as of file names that are no UTF-8, as JSON's escapes."""
+        text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+        return text.encode("utf-8", "backslashreplace").decode()
 
     def process_result_value(self, value: str | None, _dialect: Dialect) -> Any:
         """From text."""

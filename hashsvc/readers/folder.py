@@ -9,7 +9,19 @@ from hashsvc.domain.items import Item, check_key
 from hashsvc.domain.jobs import DeadLetter
 from hashsvc.domain.kinds import Kind
 from hashsvc.errors import HashsvcError, InvalidContent, NotFound
-from hashsvc.readers.files import UNIT_BYTES, UNIT_ROWS, File, Spec, find, resolve, show
+from hashsvc.readers.files import (
+    UNIT_BYTES,
+    UNIT_ROWS,
+    File,
+    Spec,
+    escaped,
+    find,
+    leads_out,
+    resolve,
+    root_of,
+    show,
+    unescaped,
+)
 from hashsvc.readers.suffixes import is_item
 
 
@@ -21,7 +33,8 @@ class FilesSource:
         self._kind = kind
         self._prefix = prefix
         self._limit = max_bytes
-        self._fs, self._path = resolve(location)
+        self._fs, _ = resolve(location)
+        self._root = root_of(location)
 
     def check(self) -> None:
         """Raise NotFound when the folder holds no file of the kind."""
@@ -45,14 +58,23 @@ class FilesSource:
         """The files of a unit."""
         for path, name in spec["files"]:
             try:
-                content = fetch(self._fs, path, self._limit)
-                yield Item(check_key(name), content, reference=show(self._fs, path))
+                yield self._item(path, name)
             except HashsvcError as error:
-                yield DeadLetter(show(self._fs, path), 0, error.message, name)
+                yield DeadLetter(show(self._fs, path), 0, error.message, escaped(name))
+
+    def _item(self, path: str, name: str) -> Item:
+        if escaped(name) != name:
+            raise InvalidContent("its name, which would be its key, is no valid UTF-8: rename it")
+        if leads_out(path, self._root):
+            raise InvalidContent(
+                f"it is a link out of {escaped(self.location)}: name what it leads to, or put a copy there"
+            )
+        content = fetch(self._fs, path, self._limit)
+        return Item(check_key(name), content, reference=show(self._fs, path))
 
     def again(self, letters: Iterable[DeadLetter], rows: int = UNIT_ROWS) -> Iterator[Spec]:
         """The files of the dead letters."""
-        known = [[_path(self._fs, letter.source), letter.key or letter.source] for letter in letters]
+        known = [_file(self._fs, letter) for letter in letters]
         for start in range(0, len(known), rows):
             yield {"files": known[start : start + rows]}
 
@@ -64,7 +86,8 @@ class FilesSource:
         """Nothing is held."""
 
     def _files(self) -> Iterator[File]:
-        return (file for file in find(self.location, self._prefix)[1] if is_item(self._kind, file.path))
+        files = find(self.location, self._prefix)[1]
+        return (file for file in files if file.folder or is_item(self._kind, file.path))
 
 
 def fetch(fs: Any, path: str, limit: int) -> bytes:
@@ -83,5 +106,9 @@ def fetch(fs: Any, path: str, limit: int) -> bytes:
     return content
 
 
-def _path(fs: Any, url: str) -> str:
-    return str(fs._strip_protocol(url))  # noqa: SLF001 (fsspec's own name for it)
+def _file(fs: Any, letter: DeadLetter) -> list[str]:
+    """Path and name of the file a dead letter is of."""
+    path = str(fs._strip_protocol(letter.source))  # noqa: SLF001 (fsspec's own name for it)
+    name = letter.key or letter.source
+    raw = unescaped(path)
+    return [raw, unescaped(name)] if raw != path and not fs.exists(path) else [path, name]

@@ -110,6 +110,8 @@ def _tables_only(files: Iterator[File], kind: Kind) -> str:
     """The format of a folder of tables; "" as soon as one file is an item by itself (or there is no file)."""
     suffixes: set[str] = set()
     for file in files:
+        if file.folder:
+            continue
         suffix = suffix_of(file.path)
         if is_item(kind, file.path) and file.path.rsplit("/", 1)[-1] not in ARROW_NOTES:
             return ""

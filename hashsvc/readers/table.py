@@ -14,7 +14,19 @@ from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, In
 from hashsvc.readers.arrow import Arrow
 from hashsvc.readers.cells import content_of, key_of, metadata_of
 from hashsvc.readers.columns import Chosen, Columns
-from hashsvc.readers.files import UNIT_BYTES, UNIT_ROWS, File, Spec, find, lies_beside, resolve, show
+from hashsvc.readers.files import (
+    UNIT_BYTES,
+    UNIT_ROWS,
+    File,
+    Spec,
+    escaped,
+    find,
+    leads_out,
+    lies_beside,
+    resolve,
+    root_of,
+    show,
+)
 from hashsvc.readers.folder import fetch
 from hashsvc.readers.formats import Broken, Format, Record
 from hashsvc.readers.jsonl import JsonLines
@@ -112,7 +124,13 @@ class TableSource:
 
     def _files(self) -> Iterator[File]:
         self._folder, files = find(self.location, self._prefix)
+        root = root_of(self.location)
         for file in files:
+            if file.folder or (suffix_of(file.path) == self._suffix and leads_out(file.path, root)):
+                raise InvalidArgument(
+                    f"{file.url} is a link out of {escaped(self.location)}: name what it leads to, or put a copy there",
+                    field="source",
+                )
             if suffix_of(file.path) == self._suffix and not file.path.endswith(BESIDE):
                 yield file
 

@@ -14,6 +14,7 @@ from hashsvc.errors import Cancelled, HashsvcError, InvalidArgument, Unavailable
 from hashsvc.wire.errors import KINDS, read_status
 
 MAX_MESSAGE = 64 * 2**20
+MAX_METADATA = 64 * 2**10
 RETRY = {
     "maxAttempts": 5,
     "initialBackoff": "0.2s",
@@ -47,6 +48,7 @@ def options(max_message: int) -> list[tuple[str, int | str]]:
         ("grpc.min_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 2_000),
         ("grpc.enable_retries", 1),
+        ("grpc.per_rpc_retry_buffer_size", max_message + MAX_METADATA),  # gRPC repeats no call that it has not kept
         ("grpc.service_config", json.dumps({"methodConfig": methods})),
     ]
 

@@ -13,9 +13,9 @@ from tests.server.memory import MemoryStore
 RESTARTS, CLIENTS, ITEMS = rounds(4, 20), rounds(6, 16), 400
 
 
-def restarted(server: Server, store: MemoryStore) -> Server:
+def restarted(server: Server, store: MemoryStore, *, notice: float = 0.05) -> Server:
     """Another server at the same address, after the first has drained."""
-    server.drain(notice=0.05, grace=5.0)
+    server.drain(notice=notice, grace=5.0)
     return serve(store, server.address, threads=4)
 
 
@@ -51,6 +51,25 @@ def test_no_call_fails_while_the_server_is_replaced(store: MemoryStore) -> None:
     running.drain(notice=0.0)
     assert failures == []
     assert min(answered) > 0
+
+
+def test_a_large_item_is_sent_again_to_the_next_server(store: MemoryStore) -> None:
+    """gRPC keeps a quarter of a MiB of a call unless it is told otherwise, and repeats no larger one."""
+    store.create_collection("docs", encoder="texts")
+    server = serve(store, "127.0.0.1:0", threads=4)
+    replaced: list[Server] = []
+    thread = threading.Thread(target=lambda: replaced.append(restarted(server, store, notice=0.3)))
+    stored = 0
+    with Client(server.address) as client:
+        client.upsert("docs", [Item("small", b"text")])
+        thread.start()
+        while not replaced:
+            client.upsert("docs", [Item("large", b"x" * 2**20)])
+            stored += 1
+        thread.join()
+        assert client.content("docs", "large") == b"x" * 2**20
+    replaced[0].drain(notice=0.0)
+    assert stored > 0
 
 
 def test_an_upload_goes_on_over_a_restart(store: MemoryStore) -> None:

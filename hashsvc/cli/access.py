@@ -11,8 +11,8 @@ import typer
 from hashsvc.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from hashsvc.client import Client
-    from hashsvc.server import Tls
+    from hashsvc.client import Client, Tls
+    from hashsvc.server import Tls as ServerTls
 
 TokenFile = Annotated[
     Path | None, typer.Option("--tokens", envvar="HASHSVC_TOKENS", help="JSON file of who may do what")
@@ -30,7 +30,7 @@ Anyone = Annotated[
 ]
 
 
-def server_tls(certificate: Path | None, key: Path | None, clients: Path | None) -> Tls | None:
+def server_tls(certificate: Path | None, key: Path | None, clients: Path | None) -> ServerTls | None:
     """What the options of ``serve`` say; InvalidArgument for one without the others it needs."""
     from hashsvc.server import Tls
 
@@ -43,10 +43,22 @@ def server_tls(certificate: Path | None, key: Path | None, clients: Path | None)
 
 
 def connect(server: str) -> Client:
-    """A client with the token in HASHSVC_TOKEN; over TLS where HASHSVC_TLS_AUTHORITIES names those to trust."""
-    from hashsvc.client import Client, Tls
+    """A client with the token in HASHSVC_TOKEN, over TLS where one of its settings is there."""
+    from hashsvc.client import Client
+
+    return Client(server, token=os.environ.get("HASHSVC_TOKEN", ""), tls=client_tls())
+
+
+def client_tls() -> Tls | None:
+    """What HASHSVC_TLS_AUTHORITIES, _CERTIFICATE and _KEY say; None where none is set, so that nothing asks for TLS.
+
+    Without authorities those of the system vouch for the server. InvalidArgument for a certificate without its key.
+    """
+    from hashsvc.client import Tls
 
     names = ("HASHSVC_TLS_AUTHORITIES", "HASHSVC_TLS_CERTIFICATE", "HASHSVC_TLS_KEY")
     authorities, certificate, key = (Path(value) if (value := os.environ.get(name)) else None for name in names)
-    tls = Tls(authorities, certificate, key) if authorities else None
-    return Client(server, token=os.environ.get("HASHSVC_TOKEN", ""), tls=tls)
+    if (certificate is None) != (key is None):
+        missing = names[1] if certificate is None else names[2]
+        raise InvalidArgument(f"TLS takes a certificate and its key: {missing} is missing", field=missing)
+    return Tls(authorities, certificate, key) if authorities or certificate else None

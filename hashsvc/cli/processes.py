@@ -97,7 +97,7 @@ def serve(
             tls=access.server_tls(certificate, key, clients),
             anyone=anyone,
         ) as server,
-        _metrics(server, metrics),
+        _metrics(server, metrics, anyone=anyone),
     ):
         if shard:
             held.catalog.shards.place(Shard.parse(shard), server.address, socket.gethostname(), os.getpid())
@@ -109,11 +109,11 @@ def serve(
 
 
 @contextmanager
-def _metrics(server: Server, listen: str | None) -> Iterator[None]:
+def _metrics(server: Server, listen: str | None, *, anyone: bool) -> Iterator[None]:
     """Metrics for Prometheus at http://HOST:PORT/metrics, where an address is given."""
     from hashsvc.server import Page
 
-    page = Page(server.metrics, listen) if listen else None
+    page = Page(server.metrics, listen, anyone=anyone) if listen else None
     try:
         yield
     finally:

@@ -21,6 +21,7 @@ from hashsvc.cli import (
     dedup,
     encoders,
     evaluation,
+    health,
     ingest,
     items,
     jobs,
@@ -52,7 +53,7 @@ def program() -> typer.Typer:
     tree.callback(invoke_without_command=True)(_options)
     for room in (demo, training, evaluation, encoders, collections, ingest, items, search, dedup, jobs, processes):
         room.register(tree)
-    for room in (picture, verifying, backup, cluster):
+    for room in (picture, verifying, backup, cluster, health):
         room.register(tree)
     return tree
 

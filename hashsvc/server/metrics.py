@@ -8,7 +8,8 @@ from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
-from hashsvc.errors import HashsvcError, InvalidArgument, Unavailable
+from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, Unavailable
+from hashsvc.server.loopback import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -155,12 +156,22 @@ class Page:
 
     Args:
         address: HOST:PORT it listens at.
+
+    Raises:
+        FailedPrecondition: the address lies beyond this machine, and ``anyone`` does not say that this is meant.
     """
 
-    def __init__(self, metrics: Metrics, listen: str) -> None:
+    def __init__(self, metrics: Metrics, listen: str, *, anyone: bool = False) -> None:
         host, colon, port = listen.rpartition(":")
         if not (host and colon and port.isdigit() and int(port) < 2**16):
             raise InvalidArgument(f"{listen!r} is no HOST:PORT", field="metrics")
+        if not (anyone or host in LOOPBACK):
+            raise FailedPrecondition(
+                f"at {listen} whoever reaches this machine could read the metrics, which name every collection: "
+                "say that anyone may",
+                field="metrics",
+                reason="OPEN_TO_ANYONE",
+            )
         try:
             self._server = ThreadingHTTPServer((host.strip("[]"), int(port)), _handler(metrics))
         except OSError as error:

@@ -24,6 +24,7 @@ from hashsvc.server.guard import Guard
 from hashsvc.server.items import ItemsServicer
 from hashsvc.server.jobs import JobsServicer
 from hashsvc.server.lanes import Pool, sizes
+from hashsvc.server.loopback import LOOPBACK
 from hashsvc.server.methods import Lane
 from hashsvc.server.metrics import Metrics
 from hashsvc.server.search import SearchServicer
@@ -52,7 +53,6 @@ LAST_WORDS_SECONDS = 0.25
 GRACE_SECONDS = 10.0
 MOST_TOGETHER = 64
 SWITCH_SECONDS = 0.0005
-LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
 
 
 def settle_process() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
-from hashsvc.encoders import Progress
+from hashsvc.encoders import OnProgress, Progress, checkpoints, checkpoints_in
 from hashsvc.encoders.boltzmann import Machine
 from hashsvc.encoders.fronts.vector import VectorFront
 from hashsvc.encoders.generation.training import latents_of, measure, shape_of
@@ -23,6 +25,30 @@ def training(items: int = 64) -> TrainingSet:
     middles = rng.normal(size=(8, 6))
     rows = middles[rng.integers(0, 8, items)] + 0.1 * rng.normal(size=(items, 6))
     return TrainingSet(VectorFront(6), list(rows.astype(np.float32)))
+
+
+class Stopped(Exception):
+    pass
+
+
+def learned(progress: OnProgress) -> torch.Tensor:
+    config = Config(latent=3, hidden=(5,), machine_steps=12, steps=12, batch=16)
+    network = train_rbm(training(), config, 0, progress)
+    return torch.cat([value.flatten() for value in network.state_dict().values()])
+
+
+@pytest.mark.parametrize("stage", ["rbm_0", "rbm_1", "rbm"])
+def test_taken_up_again_it_goes_on_where_it_stood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str) -> None:
+    def stop(at: Progress) -> None:
+        if (at.stage, at.done) == (stage, 2):
+            raise Stopped
+
+    monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN", 0.0)
+    whole = learned(silent)
+    with checkpoints_in(tmp_path):
+        with pytest.raises(Stopped):
+            learned(stop)
+        assert torch.equal(learned(silent), whole)
 
 
 @pytest.mark.parametrize("numbers", [False, True])

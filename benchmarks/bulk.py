@@ -198,7 +198,7 @@ def run_job(target: Store, spec: IngestSpec, encoder: Encoder, helpers: Helpers,
     assert job is not None
     with Lease(target.catalog, job.id, NAME) as lease:
         job = inline.run(job, target.bench(spec, encoder), lease, decode=helpers.decode, clocks=clocks)
-    return target.catalog.jobs.finish(job, {})
+    return target.catalog.jobs.finish(job, NAME, {})
 
 
 def resident(*, peak: bool = False) -> float:

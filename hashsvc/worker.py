@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hashsvc.domain.jobs import Job, JobKind, JobState
-from hashsvc.errors import Aborted, Cancelled, HashsvcError, Unavailable
+from hashsvc.errors import Aborted, Cancelled, FailedPrecondition, HashsvcError, Unavailable
 from hashsvc.runners.lease import LEASE_S, Lease, name_worker
 
 if TYPE_CHECKING:
     from hashsvc.catalog import Catalog
 
 POLL_S = 1.0
+PAUSE_S = 10.0
 MAX_ERROR = 2000
 log = logging.getLogger(__name__)
 
@@ -35,7 +36,8 @@ def run(
 ) -> int:
     """Claim and run jobs until ``stop`` is set; returns how many were run.
 
-    A job that fails takes its error as one line with it; the worker goes on. A job held when ``stop`` is set ends after
+    A job that fails takes its error as one line with it; the worker goes on. A job whose source or database is away is
+    left, and tried again after a pause by whoever claims it then. A job held when ``stop`` is set ends after
     the unit in hand and is left to others. While no job waits, it helps others with the units of theirs.
 
     Args:
@@ -75,23 +77,36 @@ def _run(catalog: Catalog, flows: Mapping[JobKind, Flow], job: Job, lease: Lease
     try:
         flow = flows.get(job.kind)
         if flow is None:
-            raise Unavailable(f"this worker runs no {job.kind} jobs")
+            raise FailedPrecondition(f"this worker runs no {job.kind} jobs")
         with lease:
             result = flow(job, lease)
         if lease.going():
-            catalog.jobs.finish(job.id, result)
+            catalog.jobs.finish(job.id, lease.worker, result)
             log.info("job %d is done", job.id)
-    except Cancelled:
-        catalog.jobs.finish(job.id, {})
-        log.info("job %d is cancelled", job.id)
     except Aborted as error:
         log.warning("job %d goes on elsewhere: %s", job.id, error)
-    except HashsvcError as error:
-        _fail(catalog, job, error.message)
     except Exception as error:
         # A defect in one job must not take the worker, and with it every other job, down.
+        try:
+            _settle(catalog, job, lease, error)
+        except HashsvcError as further:
+            log.warning("job %d is left as it is (%s) after: %s", job.id, further, error)
+
+
+def _settle(catalog: Catalog, job: Job, lease: Lease, error: Exception) -> None:
+    """What becomes of a job that stopped: cancelled, left to whoever comes after a pause, or failed."""
+    if isinstance(error, Cancelled):
+        catalog.jobs.cancelled(job.id, lease.worker)
+        log.info("job %d is cancelled", job.id)
+    elif isinstance(error, Unavailable):
+        pause = min(PAUSE_S, lease.seconds)
+        catalog.jobs.put_back(job.id, lease.worker, f"{error.message}; it is tried again", pause)
+        log.warning("job %d waits %.0f s: %s", job.id, pause, error)
+    elif isinstance(error, HashsvcError):
+        _fail(catalog, job, lease, error.message)
+    else:
         log.exception("job %d stopped on a defect", job.id)
-        _fail(catalog, job, f"internal error: {type(error).__name__}: {error}")
+        _fail(catalog, job, lease, f"internal error: {type(error).__name__}: {error}")
 
 
 def _assist(
@@ -99,7 +114,7 @@ def _assist(
 ) -> bool:
     """Help another worker with the units of its job; whether there was one. It stays that worker's to finish."""
     try:
-        running = [job for job in catalog.jobs.list() if _shareable(job) and job.kind in flows]
+        running = [job for job in catalog.jobs.list(JobState.RUNNING) if _shareable(job) and job.kind in flows]
         if not running:
             return False
         job = running[-1]
@@ -108,14 +123,17 @@ def _assist(
     except HashsvcError as error:
         log.warning("helping with a job ended: %s", error)
         stop.wait(lease_s / 10)
+    except Exception:  # as in a job of one's own
+        log.exception("helping with a job stopped on a defect")
+        stop.wait(lease_s / 10)
     return True
 
 
 def _shareable(job: Job) -> bool:
-    return job.kind is JobKind.INGEST and job.state is JobState.RUNNING and 0 < job.units_done < job.units - 1
+    return job.kind is JobKind.INGEST and 0 < job.units_done < job.units - 1
 
 
-def _fail(catalog: Catalog, job: Job, message: str) -> None:
+def _fail(catalog: Catalog, job: Job, lease: Lease, message: str) -> None:
     line = " ".join(message.split())[:MAX_ERROR]
     log.error("job %d failed: %s", job.id, line)
-    catalog.jobs.fail(job.id, line)
+    catalog.jobs.fail(job.id, lease.worker, line)

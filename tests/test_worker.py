@@ -11,7 +11,7 @@ import pytest
 
 from hashsvc import ingest, worker
 from hashsvc.domain.jobs import Counts, Job, JobKind, JobState
-from hashsvc.errors import InvalidArgument
+from hashsvc.errors import Aborted, Internal, InvalidArgument, ResourceExhausted, Unavailable
 from hashsvc.ingest import IngestSpec
 from hashsvc.runners import inline
 from hashsvc.runners.lease import Lease
@@ -148,3 +148,104 @@ def test_two_workers_share_what_waits(place: Workplace) -> None:
         thread.join(60)
     assert {place.catalog.jobs.get(job).state for job in jobs} == {JobState.DONE}
     assert place.catalog.items.count(place.collection) == 60
+
+
+def away(*_: object) -> Any:
+    raise Unavailable("the database is away: retry")
+
+
+def test_a_source_that_is_away_is_tried_again_later_and_others_go_first(place: Workplace) -> None:
+    tries: list[int] = []
+
+    def shaky(job: Job, lease: Lease) -> Mapping[str, Any]:
+        tries.append(job.id)
+        if len(tries) == 1:
+            raise Unavailable("the bucket does not answer")
+        return flows(place)[JobKind.INGEST](job, lease)
+
+    first, second = (planned(place, f"{n}.jsonl", 20) for n in range(2))
+    worker.run(place.catalog, {JobKind.INGEST: shaky}, once=True, lease_s=0.3)
+    held = place.catalog.jobs.get(first)
+    assert (held.state, held.error) == (JobState.RUNNING, "the bucket does not answer; it is tried again")
+    assert place.catalog.jobs.get(second).state is JobState.DONE
+    threading.Event().wait(0.3)
+    worker.run(place.catalog, {JobKind.INGEST: shaky}, once=True)
+    assert tries == [first.id, second.id, first.id]
+    held = place.catalog.jobs.get(first)
+    assert (held.state, held.error) == (JobState.DONE, "")
+
+
+@pytest.mark.parametrize("method", ["fail", "put_back"])
+def test_a_job_that_cannot_be_settled_does_not_stop_the_worker(
+    place: Workplace, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    error: Exception = Unavailable("away") if method == "put_back" else ZeroDivisionError("by zero")
+
+    def stopped(job: Job, lease: Lease) -> Mapping[str, Any]:
+        raise error
+
+    job = planned(place, "rows.jsonl", 20)
+    monkeypatch.setattr(place.catalog.jobs, method, away)
+    assert worker.run(place.catalog, {JobKind.INGEST: stopped}, once=True) == 1
+    assert place.catalog.jobs.get(job).state is JobState.RUNNING
+
+
+def test_a_job_that_another_settled_as_cancelled_does_not_stop_the_worker(place: Workplace) -> None:
+    job = planned(place, "rows.jsonl", 20)
+
+    def late(job: Job, lease: Lease) -> Mapping[str, Any]:
+        place.catalog.jobs.heartbeat(job.id, lease.worker, 0.0)
+        place.catalog.jobs.cancel(job.id)
+        place.catalog.jobs.claim("second", 60)
+        assert place.catalog.jobs.claim_unit(job.id, lease.worker, 60) is None
+        return {}
+
+    assert worker.run(place.catalog, {JobKind.INGEST: late}, once=True) == 1
+    assert place.catalog.jobs.get(job).state is JobState.CANCELLED
+
+
+def test_a_defect_while_helping_does_not_stop_the_worker(place: Workplace) -> None:
+    job = planned(place, "rows.jsonl", 40, rows=5)
+    place.catalog.jobs.claim("owner", 60)
+    bench, unit = place.bench(IngestSpec.of(job.spec)), place.catalog.jobs.claim_unit(job, "owner", 60)
+    assert unit is not None
+    ingest.run_unit(bench, unit)
+    stop = threading.Event()
+
+    def broken(job: Job, lease: Lease) -> Mapping[str, Any]:
+        stop.set()
+        assert place.catalog.jobs.claim_unit(job, lease.worker, 60) is not None
+        raise OSError("the disk is gone")
+
+    assert worker.run(place.catalog, {JobKind.INGEST: broken}, stop=stop, lease_s=0.5) == 0
+    freed = place.catalog.jobs.claim_unit(job, "another", 60)
+    assert freed is not None
+    assert freed.number == 1, "its unit was given back"
+
+
+def test_a_moment_without_the_database_costs_time_only(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = planned(place, "rows.jsonl", 40, rows=5)
+    real, calls = place.catalog.jobs.claim_unit, iter(range(1000))
+    monkeypatch.setattr(place.catalog.jobs, "claim_unit", lambda *a, **k: away() if next(calls) == 3 else real(*a, **k))
+    worker.run(place.catalog, flows(place), once=True)
+    held = place.catalog.jobs.get(job)
+    assert (held.state, held.counts) == (JobState.DONE, Counts(40, 40, 0, 0))
+
+
+def test_a_heartbeat_that_fails_is_followed_by_another(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = planned(place, "rows.jsonl", 20)
+    place.catalog.jobs.claim("me", 0.3)
+    real, beats = place.catalog.jobs.heartbeat, threading.Semaphore(0)
+    errors = iter([ResourceExhausted("the disk is full"), Aborted("a concurrent transaction won"), Internal("?")])
+
+    def beat(*arguments: Any) -> Job:
+        beats.release()
+        for error in errors:
+            raise error
+        return real(*arguments)
+
+    monkeypatch.setattr(place.catalog.jobs, "heartbeat", beat)
+    with Lease(place.catalog, job.id, "me", seconds=0.3) as lease:
+        assert all(beats.acquire(timeout=30) for _ in range(5))
+        assert lease.going()
+        assert place.catalog.jobs.claim("another", 60) is None

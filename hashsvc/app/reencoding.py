@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from hashsvc import ingest
 from hashsvc.app.running import run_now
-from hashsvc.catalog import UnitProgress
+from hashsvc.catalog import UNIT_TAKEN, UnitProgress
 from hashsvc.domain.encoders import check_name
 from hashsvc.domain.items import Item
 from hashsvc.domain.jobs import Counts, DeadLetter, Job, JobKind, JobState, Unit
@@ -148,7 +148,11 @@ class Copy:
         for unit in units:
             if stop.is_set():
                 return
-            yield self._part(int(unit.spec["after"]), unit)[0]
+            try:
+                yield self._part(int(unit.spec["after"]), unit)[0]
+            except Aborted as error:
+                if error.reason != UNIT_TAKEN:
+                    raise
 
     def catch_up(self, after: int) -> int:
         """Copy every change behind sequence number ``after``; up to which one everything is copied now."""
@@ -179,7 +183,7 @@ class Copy:
         letters += [self._letter(places[items[i].key], error) for i, error in prepared.errors.items()]
         counts = Counts(len(held), len(prepared.rows), len(prepared.unchanged), len(letters))
         gone = [item.key for item in catalog.items.by_ids(self._target, changes.deleted_ids).values()]
-        progress = UnitProgress(unit.job, unit.number, counts, letters) if unit else None
+        progress = UnitProgress(unit.job, unit.number, counts, letters, unit.worker) if unit else None
         catalog.items.write(self._target, list(prepared.rows.values()), gone, progress=progress)
         return counts, changes.watermark, changes.more
 

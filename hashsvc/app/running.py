@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from hashsvc.domain.jobs import Job, Runner
-from hashsvc.errors import FailedPrecondition, InvalidArgument
+from hashsvc.errors import Aborted, Cancelled, FailedPrecondition, HashsvcError, InvalidArgument
 from hashsvc.ingest.helpers import MEMORY
 from hashsvc.runners import processes, ray
 from hashsvc.runners.lease import LEASE_S, Lease, name_worker
@@ -59,7 +60,9 @@ def run_now(catalog: Catalog, job: Job, work: Callable[[Lease], Mapping[str, Any
 
     Raises:
         FailedPrecondition: another worker has it.
-        HashsvcError: what stopped it; the job is then settled as failed, or as cancelled.
+        Aborted: another worker took it over; it goes on there.
+        Cancelled: the job was cancelled.
+        HashsvcError: what stopped it; the job is then settled as failed.
         KeyboardInterrupt: the job is then left as it is, and may be gone on with.
     """
     name = name_worker()
@@ -75,10 +78,16 @@ def run_now(catalog: Catalog, job: Job, work: Callable[[Lease], Mapping[str, Any
             except KeyboardInterrupt:
                 stop.set()  # the lease is given back: the same call goes on with the job at once
                 raise
-    except Exception as error:
-        catalog.jobs.fail(job.id, str(error) or type(error).__name__)
+    except Aborted:
+        raise  # it is another worker's by now, and that one's to settle
+    except Cancelled:
+        catalog.jobs.cancelled(job.id, name)
         raise
-    return catalog.jobs.finish(job.id, result)
+    except Exception as error:
+        with suppress(HashsvcError):  # what stopped it matters more; the lease then runs out by itself
+            catalog.jobs.fail(job.id, name, str(error) or type(error).__name__)
+        raise
+    return catalog.jobs.finish(job.id, name, result)
 
 
 def share_out(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from hashsvc.catalog.catalog import Catalog, open_catalog
-from hashsvc.catalog.commit import Changes, Commit, Novelty, UnitProgress
+from hashsvc.catalog.commit import UNIT_TAKEN, Changes, Commit, Novelty, UnitProgress
 from hashsvc.catalog.dump import blobs_of, check_dump, check_empty
+from hashsvc.catalog.jobs import LEASE_LOST
 from hashsvc.catalog.migration import is_made, migrate
 
 __all__ = [
+    "LEASE_LOST",
+    "UNIT_TAKEN",
     "Catalog",
     "Changes",
     "Commit",

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+UNIT_TAKEN = "UNIT_TAKEN"
+"""Reason of the refusal of a write whose unit is done already, or was claimed by another worker."""
+
 
 @dataclass(frozen=True, slots=True)
 class Commit:
@@ -69,9 +72,14 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class UnitProgress:
-    """A unit finished by a write: its counts and dead letters become durable with the rows."""
+    """A unit finished by a write: its counts and dead letters become durable with the rows.
+
+    Args:
+        worker: who claimed it; the write of anybody else is refused.
+    """
 
     job: int
     unit: int
     counts: Counts
     dead_letters: Sequence[DeadLetter] = field(default=())
+    worker: str = ""

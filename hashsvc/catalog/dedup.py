@@ -44,7 +44,7 @@ class Dedup:
         """Finish a unit; the last open one of its stage adds the units of the next, in the same transaction.
 
         Returns:
-            False, and no change, when it was finished already.
+            False, and no change, when it was finished already, or was claimed by another worker meanwhile.
         """
         with self._database.writing() as connection:
             return _finish(connection, progress, following)

@@ -75,7 +75,8 @@ class Items:
             InvalidArgument: a code or content hash of the wrong length, or a request_id used for another body.
             NotFound: the collection was deleted.
             Aborted: the collection is not at the watermark of ``novelty`` any more, or was switched with another
-                (reason SWITCHED); nothing was stored.
+                (reason SWITCHED), or the unit of ``progress`` is done or another worker's (UNIT_TAKEN); nothing was
+                stored.
             ResourceExhausted: the disk is full; nothing was stored.
             Unavailable: the database went away; repeat with the same request_id.
         """

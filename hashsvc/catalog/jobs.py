@@ -7,22 +7,22 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, and_, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, delete, insert, select, update
 
 from hashsvc.catalog import units
 from hashsvc.catalog.requests import check_request_id
 from hashsvc.catalog.tables import dead_letters, jobs
 from hashsvc.catalog.tables import units as unit_rows
-from hashsvc.domain.jobs import Counts, DeadLetter, Job, JobKind, JobState, Unit
+from hashsvc.domain.jobs import DeadLetter, Job, JobKind, JobState, Unit
 from hashsvc.errors import Aborted, AlreadyExists, Cancelled, FailedPrecondition, InvalidArgument, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from hashsvc.catalog.commit import UnitProgress
     from hashsvc.catalog.database import Database
 
 MAX_ERROR = 2_000
+LEASE_LOST = "LEASE_LOST"
 OPEN = (str(JobState.PLANNED), str(JobState.RUNNING), str(JobState.CANCELLING))
 
 
@@ -56,10 +56,13 @@ class Jobs:
         with self._database.reading() as connection:
             return _one(connection, _number(job))
 
-    def list(self) -> builtins.list[Job]:
-        """Every job, newest first."""
+    def list(self, state: JobState | None = None) -> builtins.list[Job]:
+        """Every job, or every one in a state, newest first."""
+        query = select(jobs).order_by(jobs.c.id.desc())
+        if state is not None:
+            query = query.where(jobs.c.state == str(state))
         with self._database.reading() as connection:
-            return [_job(row) for row in connection.execute(select(jobs).order_by(jobs.c.id.desc()))]
+            return [_job(row) for row in connection.execute(query)]
 
     def plan(self, job: Job | int, specs: Iterable[Mapping[str, Any]]) -> Job:
         """Give a job its units, all in one transaction; a job that has some already keeps them.
@@ -85,43 +88,49 @@ class Jobs:
             lease_s: seconds without a heartbeat after which another worker may take over.
             job: claim this one or none.
         """
+        with self._database.reading() as connection:
+            if connection.execute(self._waiting(connection, job).limit(1)).first() is None:
+                return None
         with self._database.writing() as connection:
             now = self._database.now(connection)
-            waiting = select(jobs).where(jobs.c.state.in_(OPEN), jobs.c.lease_until <= now)
-            if job is not None:
-                waiting = waiting.where(jobs.c.id == _number(job))
-            ordered = waiting.order_by(jobs.c.id).with_for_update(skip_locked=True)
+            ordered = self._waiting(connection, job).order_by(jobs.c.id).with_for_update(skip_locked=True)
             for row in connection.execute(ordered).all():
                 if row.state == JobState.CANCELLING:
                     _settle(connection, row.id, JobState.CANCELLED)
                     continue
-                leased = {"state": str(JobState.RUNNING), "worker": worker, "lease_until": now + lease_s}
+                leased = {"state": str(JobState.RUNNING), "worker": worker, "lease_until": now + lease_s, "error": ""}
                 connection.execute(update(jobs).where(jobs.c.id == row.id).values(leased))
                 return _one(connection, row.id)
         return None
+
+    def _waiting(self, connection: Connection, job: Job | int | None) -> Select[Any]:
+        free = select(jobs).where(jobs.c.state.in_(OPEN), jobs.c.lease_until <= self._database.now(connection))
+        return free if job is None else free.where(jobs.c.id == _number(job))
 
     def claim_unit(self, job: Job | int, worker: str, lease_s: float) -> Unit | None:
         """Lease the next unit of a job; None when every unit is done or leased to another worker.
 
         Raises:
             Cancelled: the job was asked to stop.
+            Aborted: it failed meanwhile, in another worker's hands (reason LEASE_LOST).
         """
-        with self._database.writing() as connection:
-            held = _one(connection, _number(job))
+        number = _number(job)
+        with self._database.reading() as connection:  # most who wait find nothing: they keep no writer waiting
+            held = _one(connection, number)
             if held.state in {JobState.CANCELLING, JobState.CANCELLED}:
-                raise Cancelled(f"job {held.id} was cancelled")
-            return units.claim(self._database, connection, held.id, worker, lease_s)
-
-    def finish_unit(self, progress: UnitProgress) -> None:
-        """Finish a unit that has no rows to write; one that was done already stays as it is."""
+                raise Cancelled(f"job {number} was cancelled")
+            if held.state is JobState.FAILED:
+                raise Aborted(f"job {number} failed meanwhile: {held.error}", reason=LEASE_LOST)
+            if not units.waiting(self._database, connection, number):
+                return None
         with self._database.writing() as connection:
-            units.finish(connection, progress)
+            return units.claim(self._database, connection, number, worker, lease_s)
 
     def heartbeat(self, job: Job | int, worker: str, lease_s: float) -> Job:
         """Renew the lease of a job and of its units in hand; the answer tells whether it was asked to stop.
 
         Raises:
-            Aborted: another worker has it by now, or it is final.
+            Aborted: another worker has it by now, or it is final (reason LEASE_LOST).
         """
         number = _number(job)
         with self._database.writing() as connection:
@@ -129,7 +138,7 @@ class Jobs:
             mine = and_(jobs.c.id == number, jobs.c.worker == worker, jobs.c.state.in_(OPEN))
             if not connection.execute(update(jobs).where(mine).values(lease_until=until)).rowcount:
                 _one(connection, number)
-                raise Aborted(f"job {number} is no longer leased to {worker!r}", reason="LEASE_LOST")
+                raise _lost(number, worker)
             in_hand = and_(unit_rows.c.job == number, unit_rows.c.worker == worker, ~unit_rows.c.done)
             connection.execute(update(unit_rows).where(in_hand).values(lease_until=until))
             return _one(connection, number)
@@ -172,14 +181,15 @@ class Jobs:
             connection.execute(update(jobs).where(jobs.c.id == number).values(values))
             return _one(connection, number)
 
-    def finish(self, job: Job | int, result: Mapping[str, Any]) -> Job:
-        """Settle a job as done; one that was asked to stop becomes cancelled.
+    def finish(self, job: Job | int, worker: str, result: Mapping[str, Any]) -> Job:
+        """Settle a job as done, by the worker that holds it; one that was asked to stop becomes cancelled.
 
         Raises:
+            Aborted: another worker has it by now, or has settled it (reason LEASE_LOST).
             FailedPrecondition: units are left, or the job is final.
         """
         with self._database.writing() as connection:
-            held = _open(connection, _number(job))
+            held = _open(connection, _number(job), worker)
             if held.state is JobState.CANCELLING:
                 return _settle(connection, held.id, JobState.CANCELLED)
             left = units.left(connection, held.id)
@@ -187,14 +197,33 @@ class Jobs:
                 raise FailedPrecondition(f"job {held.id} has {left} unfinished units")
             return _settle(connection, held.id, JobState.DONE, result=dict(result))
 
-    def fail(self, job: Job | int, error: str) -> Job:
-        """Settle a job as failed; a final one stays as it is."""
+    def fail(self, job: Job | int, worker: str, error: str) -> Job:
+        """Settle a job as failed, by the worker that holds it; a final one stays as it is.
+
+        Raises:
+            Aborted: another worker has it by now (reason LEASE_LOST).
+        """
         with self._database.writing() as connection:
             held = _one(connection, _number(job), lock=True)
             if held.state.final:
                 return held
-            line = " ".join(error.split())[:MAX_ERROR].replace("\x00", "")
-            return _settle(connection, held.id, JobState.FAILED, error=line)
+            _open(connection, held.id, worker)
+            return _settle(connection, held.id, JobState.FAILED, error=_line(error))
+
+    def put_back(self, job: Job | int, worker: str, error: str, pause_s: float) -> Job:
+        """Leave a job, and its units in hand, to whoever comes after a pause; until then it says what it waits for.
+
+        Raises:
+            Aborted: another worker has it by now, or has settled it (reason LEASE_LOST).
+            FailedPrecondition: the job is final.
+        """
+        with self._database.writing() as connection:
+            held = _open(connection, _number(job), worker)
+            until = self._database.now(connection) + pause_s
+            units.release(connection, held.id, worker)
+            left = {"worker": "", "lease_until": until, "error": _line(error)}
+            connection.execute(update(jobs).where(jobs.c.id == held.id).values(left))
+            return _one(connection, held.id)
 
     def cancel(self, job: Job | int) -> Job:
         """Ask a job to stop: at once when nobody works on it, else after the units in hand; a final one stays."""
@@ -207,15 +236,18 @@ class Jobs:
                 connection.execute(stopping)
             return _one(connection, held.id)
 
-    def cancelled(self, job: Job | int) -> Job:
-        """Settle a job as cancelled, by the worker that stopped; a final one stays as it is."""
+    def cancelled(self, job: Job | int, worker: str) -> Job:
+        """Settle a job as cancelled, by the worker that held it and stopped; a final one stays as it is.
+
+        Raises:
+            Aborted: another worker has it by now (reason LEASE_LOST).
+        """
         with self._database.writing() as connection:
             held = _one(connection, _number(job), lock=True)
-            return held if held.state.final else _settle(connection, held.id, JobState.CANCELLED)
-
-    def counts(self, job: Job | int) -> Counts:
-        """What happened to the rows of a job so far."""
-        return self.get(job).counts
+            if held.state.final:
+                return held
+            _open(connection, held.id, worker)
+            return _settle(connection, held.id, JobState.CANCELLED)
 
     def units(self, job: Job | int) -> builtins.list[Unit]:
         """Every unit of a job, in order."""
@@ -296,21 +328,37 @@ def _settle(
     return _one(connection, job)
 
 
-def _open(connection: Connection, number: int) -> Job:
-    held = _one(connection, number, lock=True)
+def _open(connection: Connection, number: int, worker: str | None = None) -> Job:
+    """The job, locked; refused when it is final, or when another than ``worker`` holds it."""
+    row = _row(connection, number, lock=True)
+    if worker is not None and row.worker != worker:
+        raise _lost(number, worker)
+    held = _job(row)
     if held.state.final:
         raise FailedPrecondition(f"job {number} is {held.state} already")
     return held
 
 
+def _lost(number: int, worker: str) -> Aborted:
+    return Aborted(f"job {number} is no longer leased to {worker!r}", reason=LEASE_LOST)
+
+
+def _line(error: str) -> str:
+    return " ".join(error.split())[:MAX_ERROR].replace("\x00", "")
+
+
 def _one(connection: Connection, number: int, *, lock: bool = False) -> Job:
+    return _job(_row(connection, number, lock=lock))
+
+
+def _row(connection: Connection, number: int, *, lock: bool = False) -> Row[Any]:
     if not 0 < number < 2**63:
         raise NotFound(f"no job {number}", field="job")
     query = select(jobs).where(jobs.c.id == number)
     row = connection.execute(query.with_for_update() if lock else query).first()
     if row is None:
         raise NotFound(f"no job {number}", field="job")
-    return _job(row)
+    return row
 
 
 def _job(row: Row[Any]) -> Job:

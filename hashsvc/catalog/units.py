@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
 
 from hashsvc.catalog.tables import dead_letters, jobs, units
 from hashsvc.domain.jobs import Counts, DeadLetter, Unit
@@ -27,31 +28,46 @@ def add(connection: Connection, job: int, specs: Iterable[Mapping[str, Any]], fi
     return len(rows)
 
 
+def waiting(database: Database, connection: Connection, job: int) -> bool:
+    """Whether there is a unit to claim."""
+    query = select(units.c.number).where(_free(database.now(connection), job)).limit(1)
+    return connection.execute(query).first() is not None
+
+
 def claim(database: Database, connection: Connection, job: int, worker: str, lease_s: float) -> Unit | None:
     """Lease the first unit that is neither done nor leased; None when there is none."""
     now = database.now(connection)
-    query = select(units).where(units.c.job == job, ~units.c.done, units.c.lease_until <= now)
-    first = query.order_by(units.c.number).limit(1).with_for_update(skip_locked=True)
+    first = select(units).where(_free(now, job)).order_by(units.c.number).limit(1).with_for_update(skip_locked=True)
     row = connection.execute(first).first()
     if row is None:
         return None
     leased = update(units).where(units.c.job == job, units.c.number == row.number)
     connection.execute(leased.values(worker=worker, lease_until=now + lease_s))
-    return _unit(row)
+    return replace(_unit(row), worker=worker)
 
 
-def release(connection: Connection, job: int) -> None:
-    """Give every unfinished unit of a job back, at once."""
-    connection.execute(update(units).where(units.c.job == job, ~units.c.done).values(worker="", lease_until=0.0))
+def _free(now: float, job: int) -> ColumnElement[bool]:
+    return and_(units.c.job == job, ~units.c.done, units.c.lease_until <= now)
+
+
+def release(connection: Connection, job: int, worker: str | None = None) -> None:
+    """Give every unfinished unit of a job back, at once; with a worker only those it claimed."""
+    in_hand = and_(units.c.job == job, ~units.c.done)
+    mine = in_hand if worker is None else and_(in_hand, units.c.worker == worker)
+    connection.execute(update(units).where(mine).values(worker="", lease_until=0.0))
 
 
 def finish(connection: Connection, progress: UnitProgress) -> bool:
-    """Mark a unit done with its counts and dead letters; False, and no change, when it was done already."""
+    """Mark a unit done with its counts and dead letters.
+
+    Returns:
+        False, and no change, when it was done already, or was claimed by another worker meanwhile.
+    """
     # Job before unit, as a heartbeat does: two transactions that lock in two orders may wait for each other for ever.
     connection.execute(select(jobs.c.id).where(jobs.c.id == progress.job).with_for_update())
     counts = {name: getattr(progress.counts, name) for name in COUNTS}
-    open_unit = update(units).where(units.c.job == progress.job, units.c.number == progress.unit, ~units.c.done)
-    if not connection.execute(open_unit.values(done=True, **counts)).rowcount:
+    own = and_(units.c.job == progress.job, units.c.number == progress.unit, units.c.worker == progress.worker)
+    if not connection.execute(update(units).where(own, ~units.c.done).values(done=True, **counts)).rowcount:
         return False
     total = {name: jobs.c[name] + count for name, count in counts.items()}
     connection.execute(update(jobs).where(jobs.c.id == progress.job).values(units_done=jobs.c.units_done + 1, **total))
@@ -113,4 +129,4 @@ def counts_of(row: Row[Any]) -> Counts:
 
 
 def _unit(row: Row[Any]) -> Unit:
-    return Unit(row.job, row.number, row.spec, row.done, counts_of(row))
+    return Unit(row.job, row.number, row.spec, row.done, counts_of(row), row.worker)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, select
 
 from hashsvc.catalog import attributes, bulk, displaced, requests, units
 from hashsvc.catalog.collections import advance, locked
-from hashsvc.catalog.commit import Commit
+from hashsvc.catalog.commit import UNIT_TAKEN, Commit
 from hashsvc.catalog.tables import items
 from hashsvc.catalog.values import attribute_keys, read_metadata, write_metadata
 from hashsvc.domain import items as nouns
@@ -238,6 +238,9 @@ def _perform(
         if write.novelty is not None and write.novelty.watermark != staged.watermark:
             answers.append(Aborted("the collection changed while the items were compared with it: try again"))
             continue
+        if write.progress is not None and not units.finish(connection, write.progress):
+            answers.append(_taken(write.progress))
+            continue
         commit = staged.take(write)
         answers.append(commit)
         if write.request_id:
@@ -245,10 +248,11 @@ def _perform(
             fresh.append((write.request_id, write.digest, commit))
     _store(database, connection, collection, staged)
     requests.remember(connection, collection.id, fresh)
-    for write in new:
-        if write.progress is not None:
-            units.finish(connection, write.progress)
     return answers
+
+
+def _taken(progress: UnitProgress) -> Aborted:
+    return Aborted(f"unit {progress.unit} of job {progress.job} is done, or another worker's by now", reason=UNIT_TAKEN)
 
 
 def _stage(database: Database, connection: Connection, collection: Collection, writes: Sequence[Write]) -> Staged:

@@ -33,7 +33,7 @@ def settle(bench: Bench, unit: Unit) -> Counts:
     run = _run(bench, material, decisions, widest(*_stars(material.listing.codes, dropped, witnesses)))
     fresh = ~material.listing.given & ~material.unreadable
     counts = Counts(int(fresh.sum()), len(decisions), int(fresh.sum()) - len(decisions))
-    last = UnitProgress(unit.job, unit.number, counts, ())
+    last = UnitProgress(unit.job, unit.number, counts, (), unit.worker)
     if bench.spec.dry:
         bench.catalog.dedup.settle(run, bench.collection, (), (), last)
     else:

@@ -45,7 +45,7 @@ def run_unit(bench: Bench, unit: Unit) -> Counts:
         return counts
     counts, letters, following = STAGES[stage](bench, unit)
     reach(f"dedup.{stage}")
-    bench.catalog.dedup.finish_unit(UnitProgress(unit.job, unit.number, counts, tuple(letters)), following)
+    bench.catalog.dedup.finish_unit(UnitProgress(unit.job, unit.number, counts, tuple(letters), unit.worker), following)
     return counts
 
 

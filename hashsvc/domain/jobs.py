@@ -65,13 +65,14 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One resumable part of a job; ``spec`` says which files or rows it covers."""
+    """One resumable part of a job; ``spec`` says which files or rows it covers, ``worker`` who claimed it last."""
 
     job: int
     number: int
     spec: Mapping[str, Any]
     done: bool = False
     counts: Counts = field(default_factory=Counts)
+    worker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +85,11 @@ class DeadLetter:
     key: str | None = None
     unit: int = 0
 
-
     @property
     def rest(self) -> bool:
         """Whether its file could be read up to this row only: a retry takes this row and all behind it."""
         return self.reason.endswith(READS_ON)
+
 
 @dataclass(frozen=True, slots=True)
 class Job:

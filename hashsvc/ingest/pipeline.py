@@ -6,12 +6,14 @@ most the job's rows and bytes.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from hashsvc.catalog import LEASE_LOST, UNIT_TAKEN
 from hashsvc.domain.jobs import Counts, Unit
 from hashsvc.errors import Aborted, Unavailable
 from hashsvc.ingest.line import Clock, Line
@@ -20,6 +22,7 @@ from hashsvc.ingest.unit import Batch, Bench, compare, encoded, kept, read, stor
 
 TRIES = 5
 PAUSE_S = 0.2
+log = logging.getLogger(__name__)
 In = TypeVar("In")
 Out = TypeVar("Out")
 
@@ -40,6 +43,8 @@ def run_units(
 ) -> Iterator[tuple[Unit, Counts]]:
     """Run units as they come; each is given with its counts once it is committed, in order.
 
+    A unit that another worker took meanwhile is passed over: its rows are that worker's to store.
+
     Args:
         bench: what they are worked with.
         units: drawn one at a time, in a thread of its own.
@@ -58,12 +63,12 @@ def run_units(
             "decode": partial(_decode, decoder),
             "encode": partial(encoded, bench),
             "keep": patient(partial(kept, bench)),
-            "store": patient(lambda batch: (batch.unit, store(bench, batch))),
+            "store": partial(_stored, bench),
         },
         clocks={} if clocks is None else clocks,
     )
     with bench.pinned():
-        yield from line.run(units, stop)
+        yield from (done for done in line.run(units, stop) if done is not None)
 
 
 def patient(step: Callable[[In], Out], tries: int = TRIES) -> Callable[[In], Out]:
@@ -77,6 +82,8 @@ def patient(step: Callable[[In], Out], tries: int = TRIES) -> Callable[[In], Out
             try:
                 return step(value)
             except (Unavailable, Aborted) as error:
+                if error.reason in {UNIT_TAKEN, LEASE_LOST}:
+                    raise
                 time.sleep(error.retry_after or PAUSE_S * 2**attempt)
         return step(value)
 
@@ -88,6 +95,17 @@ def _decode(decode: Decode, batch: Batch) -> Batch:
     if batch.checked.contents:
         batch.decoded = decode(list(batch.checked.contents.values()))
     return batch
+
+
+def _stored(bench: Bench, batch: Batch) -> tuple[Unit, Counts] | None:
+    """The unit with its counts; None when it is another worker's."""
+    try:
+        return batch.unit, patient(partial(store, bench))(batch)
+    except Aborted as error:
+        if error.reason != UNIT_TAKEN:
+            raise
+        log.warning("%s: it is passed over", error)
+        return None
 
 
 def _nothing(contents: Sequence[bytes]) -> list[Decoded | InvalidContent]:

@@ -1,6 +1,7 @@
 """One unit of an ingest job: read -> check against what is held -> decode and encode -> bytes kept -> one transaction.
 
-Running a unit again is harmless: rows that are held already are counted as unchanged and nothing is written for them.
+Running a unit again is harmless: one that is done is refused; rows that are held already are counted as unchanged and
+nothing is written for them.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def run_unit(bench: Bench, unit: Unit) -> Counts:
     Raises:
         FailedPrecondition: a source changed since the job was planned.
         Unavailable: a source or the database does not answer; the unit may be run again.
-        Aborted: another worker holds the unit, or has finished it.
+        Aborted: the unit is done, or another worker's by now (reason UNIT_TAKEN); nothing was stored.
     """
     with bench.pinned():
         batch = compare(bench, read(bench, unit))
@@ -139,7 +140,7 @@ def store(bench: Bench, batch: Batch) -> Counts:
         unchanged=len(prepared.unchanged),
         dead=len(letters),
     )
-    progress = UnitProgress(batch.unit.job, batch.unit.number, counts, tuple(letters))
+    progress = UnitProgress(batch.unit.job, batch.unit.number, counts, tuple(letters), batch.unit.worker)
     reach("ingest.encoded")
     bench.catalog.items.write(bench.collection, list(prepared.rows.values()), progress=progress)
     reach("ingest.unit_done")

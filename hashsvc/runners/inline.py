@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hashsvc.domain.jobs import Job, Unit
 from hashsvc.ingest import Bench, pipeline
 from hashsvc.ingest.line import Clock
+from hashsvc.ingest.pipeline import patient
 from hashsvc.runners.lease import Lease
 from hashsvc.runners.progress import OnProgress, Pace
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from hashsvc.ingest.pipeline import Decode
 
 WAIT_S = 0.05
+LONGEST_S = 1.0
 
 
 def run(
@@ -58,12 +60,13 @@ def drive(
     """The same for any kind of unit: ``run_units(units, stop=...)`` draws and runs them."""
     pace = Pace(job)
     stop = threading.Event()
+    look = patient(catalog.jobs.get)
     for _ in run_units(claims(catalog, lease, stop), stop=stop):
-        job = catalog.jobs.get(job.id)
+        job = look(job.id)
         if progress is not None:
             progress(pace.at(job))
     lease.check()
-    return catalog.jobs.get(job.id)
+    return look(job.id)
 
 
 def claims(catalog: Catalog, lease: Lease, stop: threading.Event) -> Iterator[Unit]:
@@ -71,12 +74,17 @@ def claims(catalog: Catalog, lease: Lease, stop: threading.Event) -> Iterator[Un
 
     While others hold the last units it waits: they may die, and then their units come free.
     """
+    look = patient(catalog.jobs.get)
+    claim = patient(partial(catalog.jobs.claim_unit, worker=lease.worker, lease_s=lease.seconds))
+    pause = WAIT_S
     while lease.going() and not stop.is_set():
-        unit = catalog.jobs.claim_unit(lease.job, lease.worker, lease.seconds)
+        unit = claim(lease.job)
         if unit is not None:
+            pause = WAIT_S
             yield unit
             continue
-        job = catalog.jobs.get(lease.job)
+        job = look(lease.job)
         if job.units_done >= job.units:
             return
-        stop.wait(WAIT_S)
+        stop.wait(pause)
+        pause = min(2 * pause, LONGEST_S)

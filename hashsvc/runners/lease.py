@@ -10,8 +10,9 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
+from hashsvc.catalog import LEASE_LOST
 from hashsvc.domain.jobs import JobState
-from hashsvc.errors import Aborted, Cancelled, FailedPrecondition, HashsvcError, NotFound, Unavailable
+from hashsvc.errors import Aborted, Cancelled, HashsvcError, NotFound
 
 if TYPE_CHECKING:
     from hashsvc.catalog import Catalog
@@ -34,7 +35,10 @@ class Stop(Protocol):
 
 
 class Lease:
-    """A job held by one worker, as a context manager; given back at the end when ``stop`` was set.
+    """A job held by one worker, as a context manager.
+
+    At the end it is given back when nobody will settle it: ``stop`` was set, or another's write won. One of several
+    workers always gives its units back: whoever leaves stores none of them any more.
 
     Args:
         job: number of the job.
@@ -57,6 +61,7 @@ class Lease:
         self.job = job
         self.worker = worker
         self.seconds = seconds
+        self._alone = alone
         self._renew = catalog.jobs.heartbeat if alone else catalog.jobs.renew_units
         self._stop: Stop = stop or threading.Event()
         self._over = threading.Event()
@@ -81,7 +86,8 @@ class Lease:
     ) -> None:
         self._over.set()
         self._thread.join()
-        if self._lost is None and self._stop.is_set():
+        unsettled = self._stop.is_set() or isinstance(error, Aborted) or not self._alone
+        if self._lost is None and unsettled:
             with suppress(HashsvcError):  # the lease runs out by itself
                 self._renew(self.job, self.worker, 0.0)
 
@@ -90,12 +96,14 @@ class Lease:
         while self._lost is None and not self._over.wait(pause):
             try:
                 self._look()
-            except Unavailable:
-                continue
-            except (Aborted, FailedPrecondition, NotFound) as error:
-                self._lost = Aborted(error.message)
+            except HashsvcError as error:
+                # Whatever else went wrong, the next beat may succeed; and who writes is checked with the write.
+                if error.reason == LEASE_LOST or isinstance(error, NotFound):
+                    self._lost = Aborted(error.message, reason=LEASE_LOST)
 
     def _look(self) -> None:
         job = self._renew(self.job, self.worker, self.seconds)
         if job.state in {JobState.CANCELLING, JobState.CANCELLED}:
             self._lost = Cancelled(f"job {self.job} was cancelled")
+        elif job.state.final:
+            self._lost = Aborted(f"job {self.job} is {job.state} already", reason=LEASE_LOST)

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from hashsvc.catalog import Catalog, UnitProgress
+from hashsvc.catalog import LEASE_LOST, UNIT_TAKEN, Catalog, UnitProgress
 from hashsvc.domain.collections import Collection
-from hashsvc.domain.jobs import Counts, DeadLetter, JobKind, JobState
+from hashsvc.domain.jobs import Counts, DeadLetter, Job, JobKind, JobState
 from hashsvc.errors import Aborted, Cancelled, FailedPrecondition, InvalidArgument, NotFound
 from tests.catalog.samples import row
 
@@ -23,11 +24,13 @@ def test_a_unit_finishes_with_its_rows(catalog: Catalog, held: Collection) -> No
     assert taken.state is JobState.RUNNING
     while unit := catalog.jobs.claim_unit(taken, "w1", 60):
         letters = [DeadLetter("a.jsonl", 7, "empty text", "k"), DeadLetter("a.jsonl", 3, "no key")]
-        progress = UnitProgress(taken.id, unit.number, Counts(5, 2, 1, 2), letters)
+        progress = UnitProgress(taken.id, unit.number, Counts(5, 2, 1, 2), letters, unit.worker)
         rows = [row(f"{unit.number}-{i}") for i in range(2)]
         catalog.items.write(held, rows, progress=progress)
-        catalog.items.write(held, rows, progress=progress)
-    done = catalog.jobs.finish(job, {"items": 6})
+        with pytest.raises(Aborted) as taken_already:
+            catalog.items.write(held, rows, progress=progress)
+        assert taken_already.value.reason == UNIT_TAKEN
+    done = catalog.jobs.finish(job, "w1", {"items": 6})
     assert (done.state, done.units_done, done.counts) == (JobState.DONE, 3, Counts(15, 6, 3, 6))
     assert dict(done.result) == {"items": 6}
     assert done.finished_at is not None
@@ -43,6 +46,30 @@ def test_a_failed_write_leaves_its_unit_open(catalog: Catalog, held: Collection)
     with pytest.raises(InvalidArgument):
         catalog.items.write(held, [row("b")], request_id="r", progress=UnitProgress(job.id, 0, Counts(1, 1)))
     assert catalog.jobs.get(job).units_done == 0
+
+
+@pytest.mark.parametrize("done", [True, False], ids=["done", "in hand"])
+def test_who_lost_a_unit_writes_nothing(catalog: Catalog, held: Collection, done: bool) -> None:
+    job = catalog.jobs.plan(catalog.jobs.create(JobKind.INGEST, "things", {}), [{}])
+    catalog.items.write(held, [row("old"), row("gone")])
+    lost, ours = (catalog.jobs.claim_unit(job, worker, 0) for worker in ("slow", "quick"))
+    assert lost is not None
+    assert ours is not None
+    assert (lost.worker, ours.worker) == ("slow", "quick")
+    if done:
+        catalog.items.write(held, [row("a")], progress=UnitProgress(job.id, 0, Counts(1, 1), worker=ours.worker))
+    catalog.items.write(held, [row("old", version=2)], ["gone"])
+    before = catalog.items.digest(held), catalog.jobs.get(job)
+    letters = [DeadLetter("a.jsonl", 7, "empty text", "k")]
+    stale = UnitProgress(job.id, 0, Counts(3, 2, 0, 1), letters, lost.worker)
+    with pytest.raises(Aborted) as taken:
+        catalog.items.write(held, [row("old"), row("gone")], progress=stale)
+    assert taken.value.reason == UNIT_TAKEN
+    assert (catalog.items.digest(held), catalog.jobs.get(job)) == before
+    assert catalog.jobs.dead_letters(job) == []
+    if not done:
+        catalog.items.write(held, [row("a")], progress=UnitProgress(job.id, 0, Counts(1, 1), worker=ours.worker))
+    assert catalog.jobs.get(job).counts == Counts(1, 1)
 
 
 def test_every_unit_is_claimed_by_one_worker(catalog: Catalog) -> None:
@@ -74,6 +101,46 @@ def test_a_lease_that_ran_out_goes_to_another(catalog: Catalog) -> None:
     assert catalog.jobs.claim_unit(job, "w3", 60) is None
 
 
+def test_who_lost_a_job_settles_nothing(catalog: Catalog) -> None:
+    job = catalog.jobs.plan(catalog.jobs.create(JobKind.INGEST, "things", {}), [])
+    assert catalog.jobs.claim("slow", 0) is not None
+    assert catalog.jobs.claim("quick", 60) is not None
+    attempts: list[Callable[[], Job]] = [
+        lambda: catalog.jobs.finish(job, "slow", {}),
+        lambda: catalog.jobs.fail(job, "slow", "a defect"),
+        lambda: catalog.jobs.cancelled(job, "slow"),
+        lambda: catalog.jobs.put_back(job, "slow", "the source is away", 0),
+    ]
+    for settle in attempts:
+        with pytest.raises(Aborted) as lost:
+            settle()
+        assert lost.value.reason == LEASE_LOST
+        assert catalog.jobs.heartbeat(job, "quick", 60).state is JobState.RUNNING
+    assert catalog.jobs.finish(job, "quick", {"n": 1}).state is JobState.DONE
+    with pytest.raises(Aborted):
+        catalog.jobs.finish(job, "slow", {})
+    assert catalog.jobs.fail(job, "slow", "late").state is JobState.DONE
+
+
+def test_a_job_put_back_waits_and_says_for_what(catalog: Catalog) -> None:
+    job = catalog.jobs.plan(catalog.jobs.create(JobKind.INGEST, "things", {}), [{}])
+    catalog.jobs.claim("w1", 60)
+    assert catalog.jobs.claim_unit(job, "w1", 60) is not None
+    left = catalog.jobs.put_back(job, "w1", "the source\nis away", 60)
+    assert (left.state, left.error) == (JobState.RUNNING, "the source is away")
+    assert catalog.jobs.claim("w2", 60) is None, "not before the pause is over"
+    assert catalog.jobs.claim_unit(job, "w2", 60) is not None, "its units are anybody's"
+    catalog.jobs.renew_units(job, "w2", 0)
+    with pytest.raises(Aborted):
+        catalog.jobs.heartbeat(job, "w1", 60)
+    other = catalog.jobs.plan(catalog.jobs.create(JobKind.INGEST, "things", {}), [{}])
+    catalog.jobs.claim("w1", 60, other)
+    catalog.jobs.put_back(other, "w1", "away", 0)
+    taken = catalog.jobs.claim("w2", 60)
+    assert taken is not None
+    assert (taken.id, taken.error) == (other.id, "")
+
+
 def test_jobs_are_claimed_oldest_first_or_by_number(catalog: Catalog) -> None:
     numbers = [catalog.jobs.create(JobKind.TRAIN, "", {"n": n}).id for n in range(3)]
     second = catalog.jobs.claim("w", 60, numbers[1])
@@ -92,21 +159,21 @@ def test_cancelling_ends_a_waiting_job_at_once_and_a_running_one_after_its_unit(
     assert catalog.jobs.cancel(running).state is JobState.CANCELLING
     with pytest.raises(Cancelled):
         catalog.jobs.claim_unit(running, "w", 60)
-    assert catalog.jobs.finish(running, {}).state is JobState.CANCELLED
-    assert catalog.jobs.fail(running, "late").state is JobState.CANCELLED
+    assert catalog.jobs.finish(running, "w", {}).state is JobState.CANCELLED
+    assert catalog.jobs.fail(running, "w", "late").state is JobState.CANCELLED
     left = catalog.jobs.create(JobKind.TRAIN, "", {})
     catalog.jobs.claim("w", 0)
     catalog.jobs.cancel(left)
     assert catalog.jobs.claim("w", 60) is None
     assert catalog.jobs.get(left).state is JobState.CANCELLED
-    assert catalog.jobs.cancelled(left).state is JobState.CANCELLED
+    assert catalog.jobs.cancelled(left, "w").state is JobState.CANCELLED
 
 
 def test_final_jobs_stay(catalog: Catalog) -> None:
     job = catalog.jobs.plan(catalog.jobs.create(JobKind.INGEST, "things", {}), [{}])
     with pytest.raises(FailedPrecondition):
-        catalog.jobs.finish(job, {})
-    failed = catalog.jobs.fail(job, "the disk\nis  full")
+        catalog.jobs.finish(job, "", {})
+    failed = catalog.jobs.fail(job, "", "the disk\nis  full")
     assert (failed.state, failed.error) == (JobState.FAILED, "the disk is full")
     with pytest.raises(FailedPrecondition):
         catalog.jobs.plan(job, [{}])

@@ -14,7 +14,7 @@ from hashsvc import ingest
 from hashsvc.domain.items import Item
 from hashsvc.domain.jobs import Counts, DeadLetter, Job
 from hashsvc.errors import Aborted, Cancelled, FailedPrecondition, Unavailable
-from hashsvc.ingest import IngestSpec
+from hashsvc.ingest import IngestSpec, pipeline
 from hashsvc.ingest.line import Clock
 from hashsvc.readers import Source, Spec
 from hashsvc.runners import inline
@@ -135,6 +135,21 @@ def test_a_source_that_comes_back_costs_time_only(place: Workplace, failures: in
         else:
             with pytest.raises(Unavailable, match="the network is away"):
                 inline.run(job, bench, lease)
+
+
+def test_a_unit_that_another_took_is_passed_over(place: Workplace) -> None:
+    spec, job = planned(place, 60, 10)
+    mine = list(iter(lambda: place.catalog.jobs.claim_unit(job, "me", 60), None))
+    place.catalog.jobs.renew_units(job, "me", 0)
+    theirs = place.catalog.jobs.claim_unit(job, "somebody else", 60)
+    assert theirs is not None
+    ingest.run_unit(place.bench(spec), theirs)
+    place.catalog.items.write(place.collection, [], ["row-3"])
+    done = [unit.number for unit, _ in pipeline.run_units(place.bench(spec), mine)]
+    assert done == [1, 2, 3, 4, 5]
+    assert not place.catalog.items.held(place.collection, ["row-3"]), "what was deleted since stays deleted"
+    assert place.catalog.jobs.get(job).counts == Counts(60, 60, 0, 0)
+    assert place.counts_add_up(job)
 
 
 def dawdle(progress: Progress) -> None:

@@ -1,0 +1,88 @@
+"""A job run now: it is settled by who holds it, as what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from hashsvc.app.running import run_now
+from hashsvc.catalog import Catalog, open_catalog
+from hashsvc.domain.jobs import Job, JobKind, JobState
+from hashsvc.errors import Aborted, Cancelled, InvalidArgument, Unavailable
+from hashsvc.runners.lease import Lease
+
+
+@pytest.fixture
+def catalog(catalog_url: str) -> Iterator[Catalog]:
+    opened = open_catalog(catalog_url)
+    yield opened
+    opened.close()
+
+
+def made(catalog: Catalog) -> Job:
+    return catalog.jobs.plan(catalog.jobs.create(JobKind.INGEST, "things", {}), [])
+
+
+def test_a_job_taken_over_is_its_new_workers_to_settle(catalog: Catalog) -> None:
+    job = made(catalog)
+
+    def slow(lease: Lease) -> Mapping[str, Any]:
+        catalog.jobs.heartbeat(job, lease.worker, 0)
+        assert catalog.jobs.claim("successor", 60) is not None
+        while lease.going():
+            pass
+        lease.check()
+        return {}
+
+    with pytest.raises(Aborted, match="no longer leased"):
+        run_now(catalog, job, slow)
+    assert catalog.jobs.heartbeat(job, "successor", 60).state is JobState.RUNNING
+    assert catalog.jobs.finish(job, "successor", {"by": "it"}).result == {"by": "it"}
+
+
+def test_a_result_that_comes_too_late_settles_nothing(catalog: Catalog) -> None:
+    job = made(catalog)
+
+    def slow(lease: Lease) -> Mapping[str, Any]:
+        catalog.jobs.put_back(job, lease.worker, "", 0)
+        assert catalog.jobs.claim("successor", 60) is not None
+        return {}
+
+    with pytest.raises(Aborted, match="no longer leased"):
+        run_now(catalog, job, slow)
+    assert catalog.jobs.get(job).state is JobState.RUNNING
+
+
+def test_a_cancelled_job_is_cancelled_not_failed(catalog: Catalog) -> None:
+    job = made(catalog)
+
+    def stopped(lease: Lease) -> Mapping[str, Any]:
+        catalog.jobs.cancel(job)
+        raise Cancelled("it was cancelled")
+
+    with pytest.raises(Cancelled):
+        run_now(catalog, job, stopped)
+    held = catalog.jobs.get(job)
+    assert (held.state, held.error) == (JobState.CANCELLED, "")
+
+
+def test_another_error_fails_it_and_is_raised_though_it_cannot_be_written(
+    catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(lease: Lease) -> Mapping[str, Any]:
+        raise InvalidArgument("a bad column")
+
+    job = made(catalog)
+    with pytest.raises(InvalidArgument):
+        run_now(catalog, job, stopped)
+    held = catalog.jobs.get(job)
+    assert (held.state, held.error) == (JobState.FAILED, "a bad column")
+
+    def away(*_: object) -> Job:
+        raise Unavailable("the database is away")
+
+    monkeypatch.setattr(catalog.jobs, "fail", away)
+    with pytest.raises(InvalidArgument):
+        run_now(catalog, made(catalog), stopped)

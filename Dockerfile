@@ -1,4 +1,5 @@
-# hashsvc in a slim image without root. `--build-arg DEVICE=cuda` takes the torch build with CUDA.
+# hashsvc in a slim image without root. `--build-arg DEVICE=cuda` takes the torch build with CUDA, `--build-arg EXTRAS=...`
+# the extras of pyproject.toml that are named there.
 # BASE may name any image with that Python, a Debian underneath and pip; on a machine that pulls nothing, one of its own.
 ARG PYTHON=3.11
 ARG BASE=python:${PYTHON}-slim
@@ -13,7 +14,8 @@ RUN if [ "$DEVICE" = cpu ]; then index="--index-url https://download.pytorch.org
     && pip install $index "$(grep '^torch==' constraints.txt)"
 COPY migrations ./migrations
 COPY hashsvc ./hashsvc
-RUN pip install -c constraints.txt '.[postgresql]'
+ARG EXTRAS=postgresql
+RUN pip install -c constraints.txt ".[$EXTRAS]"
 
 FROM ${BASE}
 RUN useradd --system --uid 10001 --create-home hashsvc \

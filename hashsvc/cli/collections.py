@@ -1,8 +1,9 @@
-"""``hashsvc collections``: list, create, show, update, delete, reencode, switch."""
+"""``hashsvc collections``: list, create, show, update, delete, reencode, switch, export, import."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,6 +31,7 @@ Fields = Annotated[
     list[str] | None,
     typer.Option("--field", metavar="NAME:TYPE", help="Declare a metadata field to filter by (string, integer, ...)"),
 ]
+FaissFile = Annotated[Path, typer.Argument(metavar="FILE", help="FAISS binary index")]
 Index = Annotated[IndexKind | None, typer.Option("--index", help="How its codes are searched")]
 
 
@@ -196,3 +198,27 @@ def switch_collections(
     with service(store, server) as door:
         held = door.switch_collection(name, other)
     show(held, described(held), json=json)
+
+
+@verbs.command("export")
+def export(
+    name: options.CollectionName, file: FaissFile, *, store: options.Store = None, json: options.Json = False
+) -> None:
+    """Write a collection's codes as a FAISS file, with the keys of its ids beside it; a server may go on meanwhile."""
+    from hashsvc.app.exchange import export_collection
+
+    with local_store(store, role="worker") as held:
+        count = export_collection(held, name, file)
+    show({"items": count, "file": str(file)}, f"{count:,} items of {name} in {file}", json=json)
+
+
+@verbs.command("import")
+def import_(
+    name: options.CollectionName, file: FaissFile, *, store: options.Store = None, json: options.Json = False
+) -> None:
+    """Store the codes of a FAISS file of your own, each under its id as its key; the collection is made if need be."""
+    from hashsvc.app.exchange import import_collection
+
+    with local_store(store, role="worker", create=True) as held:
+        count = import_collection(held, name, file)
+    show({"items": count, "file": str(file)}, f"{count:,} items of {file} in {name}", json=json)

@@ -13,7 +13,7 @@ import numpy as np
 
 from hashsvc.domain.kinds import IndexKind
 from hashsvc.durable import fsync_folder, sha256_of, write_durably
-from hashsvc.errors import Corrupt, InvalidArgument
+from hashsvc.errors import Corrupt, InvalidArgument, NotFound
 from hashsvc.index.durable import disk_errors
 from hashsvc.index.faisskinds import faiss_module
 from hashsvc.index.layout import set_places, to_codes, words_at
@@ -32,11 +32,15 @@ def export_faiss(view: View, path: Path) -> None:
         InvalidArgument: the file exists.
         ResourceExhausted: the disk is full; nothing was left behind.
     """
+    write_faiss(*living_items(view), path)
+
+
+def write_faiss(ids: NDArray[np.int64], codes: NDArray[np.uint8], path: Path) -> None:
+    """The same of items with these ids ``int64[n]`` and codes ``uint8[n, bits/8]``."""
     faiss, digest = faiss_module(), _digest_of(path)
     if path.exists():
         raise InvalidArgument(f"{path} exists: give another name or remove it", field="path")
-    ids, codes = living_items(view)
-    index = faiss.IndexBinaryIDMap2(faiss.IndexBinaryFlat(view.bits))
+    index = faiss.IndexBinaryIDMap2(faiss.IndexBinaryFlat(8 * codes.shape[1]))
     index.add_with_ids(codes, ids)
     try:
         with disk_errors(str(path)):
@@ -50,21 +54,32 @@ def export_faiss(view: View, path: Path) -> None:
 
 
 def import_faiss(path: Path, kind: IndexKind = IndexKind.AUTO, *, watermark: int = 0) -> LiveIndex:
-    """A live index of the items of a FAISS binary index file: flat, IVF or HNSW, with or without an id map.
+    """A live index of the items of a FAISS binary index file; raises as :func:`read_faiss` does."""
+    ids, codes, bits = read_faiss(path)
+    live = LiveIndex(bits, kind)
+    live.apply(ids, codes, np.zeros(0, np.int64), watermark)
+    return live
+
+
+def read_faiss(path: Path) -> tuple[NDArray[np.int64], NDArray[np.uint8], int]:
+    """Ids ``int64[n]``, codes ``uint8[n, bits/8]`` and bits of a FAISS binary index file.
+
+    It may be flat, IVF or HNSW, with or without an id map.
 
     Raises:
+        NotFound: there is no such file.
         Corrupt: it differs from the sha256 beside it.
         InvalidArgument: FAISS cannot read it, it holds an id twice, or its codes cannot be had back.
     """
+    if not path.is_file():
+        raise NotFound(f"there is no file {path}", field="path")
     digest = _digest_of(path)
     if digest.exists() and digest.read_text().split()[:1] != [sha256_of(path)]:
         raise Corrupt(f"{path} does not match {digest}: export it again")
     ids, codes, bits = _read(path)
     if len(np.unique(ids)) < len(ids):
         raise InvalidArgument(f"{path} holds an id more than once", field="path")
-    live = LiveIndex(bits, kind)
-    live.apply(ids, codes, np.zeros(0, np.int64), watermark)
-    return live
+    return ids, codes, bits
 
 
 def living_items(view: View) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:

@@ -24,6 +24,7 @@ from hashsvc.errors import HashsvcError, Internal, InvalidArgument, ResourceExha
 from hashsvc.server.alive import check_alive
 from hashsvc.server.lanes import AtOnce
 from hashsvc.server.methods import RULES, Lane, Need
+from hashsvc.server.refused import Refused
 from hashsvc.spans import span
 from hashsvc.wire.errors import write_status
 
@@ -200,7 +201,7 @@ class _Call:
         """Answers to a stream of requests."""
         start = time.perf_counter()
         try:
-            checked = map(self._checked, requests)
+            checked = map(self._checked_apart if self._rule.apart else self._checked, requests)
             with span(self._method, context.invocation_metadata):
                 for answer in self._behaviour(checked, context):
                     yield self._serialize(answer)
@@ -216,6 +217,15 @@ class _Call:
     def _checked(self, request: bytes) -> Any:
         message = self._parse(request)
         self._guard.check(self._rule, message)
+        return message
+
+    def _checked_apart(self, request: bytes) -> Any:
+        message = None
+        try:
+            message = self._parse(request)
+            self._guard.check(self._rule, message)
+        except HashsvcError as error:
+            return Refused(error, message)
         return message
 
     def _ended(self, code: str, start: float) -> None:

@@ -39,11 +39,14 @@ class Rule:
     Args:
         collection: dotted path of the request field that names the collection; "" where the call is about the service
             as a whole, ANY where whoever may do anything at all may do this.
+        apart: a request of a stream that is malformed or not allowed is answered with its error, and the stream goes
+            on: the method is given a :class:`hashsvc.server.refused.Refused` in its place.
     """
 
     lane: Lane
     need: Need
     collection: str = ""
+    apart: bool = False
 
 
 RULES: dict[str, Rule] = {
@@ -61,7 +64,7 @@ RULES: dict[str, Rule] = {
     "/hashsvc.v1.Items/Delete": Rule(Lane.WRITE, Need.WRITE, "collection"),
     "/hashsvc.v1.Items/Count": Rule(Lane.READ, Need.READ, "collection"),
     "/hashsvc.v1.Search/Search": Rule(Lane.SEARCH, Need.READ, "collection"),
-    "/hashsvc.v1.Search/SearchStream": Rule(Lane.STREAM, Need.READ, "search.collection"),
+    "/hashsvc.v1.Search/SearchStream": Rule(Lane.STREAM, Need.READ, "search.collection", apart=True),
     "/hashsvc.v1.Search/Within": Rule(Lane.STREAM, Need.READ, "collection"),
     "/hashsvc.v1.Encoding/Encode": Rule(Lane.SEARCH, Need.READ, ANY),
     "/hashsvc.v1.Encoders/List": Rule(Lane.READ, Need.READ, ANY),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from hashsvc.errors import HashsvcError, InvalidArgument
 from hashsvc.server.alive import check_alive
+from hashsvc.server.refused import Refused
 from hashsvc.server.requests import collection_named, filter_of, mask_of
 from hashsvc.v1 import search_pb2, search_pb2_grpc
 from hashsvc.wire.answers import join_answers, pack_answer, pack_answers, pack_within
@@ -66,15 +67,25 @@ class SearchServicer(search_pb2_grpc.SearchServicer):
         return [pack_answer(answer, keys=keys, metadata=metadata) for answer in answers]
 
     def SearchStream(
-        self, requests: Iterator[search_pb2.SearchStreamRequest], context: grpc.ServicerContext
+        self, requests: Iterator[search_pb2.SearchStreamRequest | Refused], context: grpc.ServicerContext
     ) -> Iterator[search_pb2.SearchStreamResponse]:
         for request in requests:
-            response = search_pb2.SearchStreamResponse(tag=request.tag)
-            try:
-                response.answer.MergeFromString(self.Search(request.search, context))
-            except HashsvcError as error:
-                write_error(response.error, error)
+            if isinstance(request, Refused):
+                response = search_pb2.SearchStreamResponse(tag=0 if request.request is None else request.request.tag)
+                write_error(response.error, request.error)
+            else:
+                response = self._answered(request, context)
             yield response
+
+    def _answered(
+        self, request: search_pb2.SearchStreamRequest, context: grpc.ServicerContext
+    ) -> search_pb2.SearchStreamResponse:
+        response = search_pb2.SearchStreamResponse(tag=request.tag)
+        try:
+            response.answer.MergeFromString(self.Search(request.search, context))
+        except HashsvcError as error:
+            write_error(response.error, error)
+        return response
 
     def Within(self, request: search_pb2.WithinRequest, context: grpc.ServicerContext) -> Iterator[Any]:
         name = collection_named(request.collection)

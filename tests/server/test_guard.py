@@ -133,10 +133,13 @@ def code_of(address: str, method: str, request: Any, token: str) -> grpc.StatusC
     with grpc.insecure_channel(address) as channel:
         call: Any = channel.stream_stream(f"/hashsvc.v1.{method}")
         try:
-            list(call(iter([request.SerializeToString()]), metadata=metadata, timeout=10))
+            answers = list(call(iter([request.SerializeToString()]), metadata=metadata, timeout=10))
         except grpc.RpcError as error:
             code: grpc.StatusCode = error.code()
             return code
+    if method == "Search/SearchStream":  # a refused search costs only itself
+        [answer] = map(search_pb2.SearchStreamResponse.FromString, answers)
+        return next(code for code in grpc.StatusCode if code.value[0] == answer.error.code)
     return grpc.StatusCode.OK
 
 
@@ -165,6 +168,20 @@ def test_forbidden_and_absent_look_alike(guarded: Server, issued: dict[str, str]
         return error.message.replace(name, "NAME"), error.field, error.reason
 
     assert refusal(issued["other"], "docs") == refusal(issued["admin"], "absent")
+
+
+def test_a_search_that_is_refused_costs_only_itself(guarded: Server, issued: dict[str, str]) -> None:
+    def asking(tag: int, name: str) -> bytes:
+        search = search_pb2.SearchRequest(collection=name, queries=[QUERY], k=1)
+        return search_pb2.SearchStreamRequest(tag=tag, search=search).SerializeToString()
+
+    sent = [asking(1, "docs"), asking(2, "other"), b"\xff\xff", asking(3, ""), asking(4, "docs")]
+    with grpc.insecure_channel(guarded.address) as channel:
+        call: Any = channel.stream_stream("/hashsvc.v1.Search/SearchStream")
+        metadata = (("authorization", f"Bearer {issued['reader']}"),)
+        answers = map(search_pb2.SearchStreamResponse.FromString, call(iter(sent), metadata=metadata, timeout=10))
+        found = [(answer.tag, answer.WhichOneof("result"), answer.error.code) for answer in answers]
+    assert found == [(1, "answer", 0), (2, "error", 5), (0, "error", 3), (3, "error", 3), (4, "answer", 0)]
 
 
 def test_a_listing_shows_only_what_may_be_read(guarded: Server, store: MemoryStore, issued: dict[str, str]) -> None:

@@ -92,7 +92,8 @@ def ingest(
     """Store the items of files; a collection that does not exist yet is made under --encoder.
 
     A row that cannot be stored is reported and costs nobody else anything. Running the same command again
-    goes on where it was stopped, and stores only what is new or changed.
+    goes on where it was stopped; once the job is done, a new one reads everything again and stores what is new or
+    changed.
     """
     new = New(encoder, bits, keep, parse_fields(field or ()), index)
     rows = Rows(sources, key, content, metadata, limit)

@@ -30,7 +30,8 @@ def plan(catalog: Catalog, collection: Collection, spec: IngestSpec, *, request_
     """Create an ingest job with its units in the manifest, or find the unfinished one that was asked the same.
 
     Without a ``request_id``, a job of this collection with this very spec that is planned and not final is given back:
-    what it has done is not done again.
+    what it has done is not done again. Once it is done, a new job reads everything again, and stores only what is new
+    or changed.
 
     Raises:
         NotFound: there is nothing at a source.

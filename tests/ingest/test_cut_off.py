@@ -55,7 +55,9 @@ def test_a_file_that_was_cut_off_is_read_on_after_mending(
     place: Workplace, name: str, share: float, again: float
 ) -> None:
     chance = random.Random(7)
-    rows = [{"id": f"r{i}", "text": f"{text(i)} {chance.randbytes(40).hex()}", "part": i % 3} for i in range(400)]
+    rows: list[dict[str, Any]] = [
+        {"id": f"r{i}", "text": f"{text(i)} {chance.randbytes(40).hex()}", "part": i % 3} for i in range(400)
+    ]
     rows[3]["text"] = ""
     path, whole = place.folder / name, packed(name, rows)
     path.write_bytes(whole[: int(len(whole) * share)])
@@ -78,7 +80,7 @@ def test_a_file_that_was_cut_off_is_read_on_after_mending(
 
 
 def test_a_retry_keeps_the_limit_of_its_job(place: Workplace) -> None:
-    rows = [{"id": f"r{i}", "text": text(i), "part": i % 3} for i in range(400)]
+    rows: list[dict[str, Any]] = [{"id": f"r{i}", "text": text(i), "part": i % 3} for i in range(400)]
     path, whole = place.folder / "r.jsonl.gz", packed("r.jsonl.gz", rows)
     path.write_bytes(whole[: len(whole) // 2])
     spec = IngestSpec((str(path),), rows=30, limit=300)

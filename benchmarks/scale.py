@@ -38,11 +38,11 @@ class Rates:
     row: float = 260
     posting: float = 12
     scan: float = 10e9
-    encode: float = 6_500
+    encode: float = 3_700
     write: float = 50_000
     unit: float = 2_048
     unit_row: float = 180
-    p50_ms: float = 1.75
+    p50_ms: float = 3.7
     sigma: float = 0.6
 
 

@@ -20,6 +20,7 @@ from hashsvc.domain.encoders import check_name
 from hashsvc.domain.items import Item
 from hashsvc.domain.jobs import DeadLetter, Job, JobKind
 from hashsvc.domain.kinds import Kind
+from hashsvc.domain.models import AUTO, check_model
 from hashsvc.errors import FailedPrecondition, InvalidArgument, PermissionDenied
 from hashsvc.ingest import IngestSpec
 from hashsvc.readers import Columns, local_path, open_source, prefixes, read_all
@@ -74,7 +75,7 @@ class TrainSpec:
             rows.sources,
             kind,
             bits=check_bits(_whole(spec, "bits", 64)),
-            model=str(spec.get("model", "auto")),
+            model=check_model(str(spec.get("model", AUTO)), kind),
             seed=_seed(_whole(spec, "seed", 0)),
             columns=rows.columns,
             limit=rows.limit,

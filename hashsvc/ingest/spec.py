@@ -94,14 +94,16 @@ class IngestSpec:
 
 
 def _string(value: Any, name: str) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise InvalidArgument(f"{name} must be a string", field=name)
+    if value is not None and not (isinstance(value, str) and "\x00" not in value):
+        raise InvalidArgument(f"{name} must be a string without NUL", field=name)
     return value
 
 
 def _strings(value: Any, name: str) -> tuple[str, ...]:
     if not isinstance(value, Sequence) or isinstance(value, str) or not all(isinstance(part, str) for part in value):
         raise InvalidArgument(f"{name} must be a list of strings", field=name)
+    for position, part in enumerate(value):
+        _string(part, f"{name}[{position}]")
     return tuple(value)
 
 

@@ -1,7 +1,9 @@
-"""What a job of the service may read: files below the configured roots, for whoever opens them."""
+"""What a job of the service may ask for, and read: files below the roots, for whoever opens them."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,7 @@ import pytest
 from hashsvc.app import open_store
 from hashsvc.client import Client
 from hashsvc.domain.jobs import JobKind
-from hashsvc.errors import PermissionDenied
+from hashsvc.errors import InvalidArgument, PermissionDenied
 from hashsvc.server import serve
 from hashsvc.settings import Settings
 
@@ -47,8 +49,8 @@ def client(asked: Client, root: Path, monkeypatch: pytest.MonkeyPatch) -> Client
     return asked
 
 
-def train(client: Client, source: str) -> int:
-    spec = {"name": "toy", "kind": "text", "sources": [source]}
+def train(client: Client, source: str, **further: object) -> int:
+    spec = {"name": "toy", "kind": "text", "sources": [source], **further}
     return client.create_job(JobKind.TRAIN, spec).id
 
 
@@ -74,7 +76,6 @@ def test_files_below_a_root_are_read_however_they_are_named(client: Client, root
         "file://file:OUTSIDE/rows.jsonl",
         "ROOT/link/rows.jsonl",
         "memory://rows.jsonl",
-        "ROOT/a\0b",
         "",
     ],
 )
@@ -85,3 +86,35 @@ def test_no_name_of_a_file_leads_out_of_the_roots(client: Client, root: Path, so
         train(client, named)
     assert caught.value.field == "sources[0]"
     assert client.jobs() == before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"model": "bogus"}, "model"),
+        ({"model": "vae\0"}, "model"),
+        ({"model": "pq"}, "model"),
+        ({"kind": "code"}, "kind"),
+        ({"columns": {"content": "a\0"}}, "columns.content"),
+        ({"columns": {"metadata": ["fine", "a\0"]}}, "columns.metadata[1]"),
+        ({"sources": ["/a\0b"]}, "sources[0]"),
+    ],
+)
+def test_a_training_that_cannot_be_is_refused_when_it_is_asked_for(
+    client: Client, root: Path, wrong: dict[str, object], field: str
+) -> None:
+    before = client.jobs()
+    with pytest.raises(InvalidArgument) as caught:
+        train(client, f"{root / 'rows.jsonl'}", **wrong)
+    assert caught.value.field == field
+    assert client.jobs() == before
+
+
+def test_a_training_is_checked_without_torch() -> None:
+    program = """if True:
+        import sys
+        from hashsvc.app.work import TrainSpec
+        TrainSpec.of({"name": "toy", "kind": "image", "sources": ["/a"], "model": "deep_vae"})
+        sys.exit("torch" in sys.modules)
+    """
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,0 +1,20 @@
+"""The names of models that need no torch are those that torch trains."""
+
+from __future__ import annotations
+
+import pytest
+
+from hashsvc.domain.kinds import Kind
+from hashsvc.domain.models import MODEL_KINDS, check_model
+from hashsvc.encoders import MODELS
+from hashsvc.errors import InvalidArgument
+
+
+def test_every_model_is_named_with_its_kinds() -> None:
+    assert {name: model.kinds for name, model in MODELS.items()} == MODEL_KINDS
+
+
+def test_a_model_of_another_kind_is_answered_with_those_of_this_one() -> None:
+    assert check_model("auto", Kind.TEXT) == "auto"
+    with pytest.raises(InvalidArgument, match=r"one of auto, autoencoder, vae, vq_vae, bsq, itq, lsh, lsa_sign$"):
+        check_model("pq", Kind.TEXT)

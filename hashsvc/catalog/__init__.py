@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashsvc.catalog.catalog import Catalog, open_catalog
-from hashsvc.catalog.commit import UNIT_TAKEN, Changes, Commit, Novelty, UnitProgress
+from hashsvc.catalog.commit import UNIT_TAKEN, Changes, Commit, Novelty, UnitKeys, UnitProgress
 from hashsvc.catalog.dump import blobs_of, check_dump, check_empty
 from hashsvc.catalog.jobs import LEASE_LOST
 from hashsvc.catalog.migration import is_made, migrate
@@ -15,6 +15,7 @@ __all__ = [
     "Changes",
     "Commit",
     "Novelty",
+    "UnitKeys",
     "UnitProgress",
     "blobs_of",
     "check_dump",

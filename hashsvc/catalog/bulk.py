@@ -5,13 +5,25 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Column, Connection, LargeBinary, MetaData, Table, Text, delete, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    delete,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
 from hashsvc.catalog.database import POSTGRESQL
-from hashsvc.catalog.tables import attributes, items, tombstones
+from hashsvc.catalog.tables import attributes, items, job_keys, tombstones
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +31,13 @@ if TYPE_CHECKING:
     from hashsvc.catalog.database import Database
 
 COPY_ROWS = 256
-_TYPES: dict[type[Any], str] = {BigInteger: "int8", Text: "text", LargeBinary: "bytea"}
+_TYPES: dict[type[Any], str] = {
+    BigInteger: "int8",
+    Boolean: "bool",
+    Integer: "int4",
+    LargeBinary: "bytea",
+    Text: "text",
+}
 
 
 def store_items(database: Database, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -35,6 +53,11 @@ def store_attributes(database: Database, connection: Connection, rows: Sequence[
 def store_tombstones(database: Database, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert or renew tombstones."""
     _store(database, connection, tombstones, rows)
+
+
+def store_job_keys(database: Database, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert keys of a job; a unit takes those that others have."""
+    _store(database, connection, job_keys, rows)
 
 
 def _store(database: Database, connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:

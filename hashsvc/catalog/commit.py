@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hashsvc.domain.items import Row
+
 UNIT_TAKEN = "UNIT_TAKEN"
 """Reason of the refusal of a write whose unit is done already, or was claimed by another worker."""
 
@@ -71,11 +73,27 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitKeys:
+    """Keys that the rows of a unit brought, which rows of other units of the job may bring again.
+
+    Args:
+        file: what the unit read, as its dead letters name it.
+        rows: row in the file by key, of every row that is to be stored or is unchanged.
+        unchanged: the rows that are held already as they are, by key.
+    """
+
+    file: str
+    rows: Mapping[str, int]
+    unchanged: Mapping[str, Row]
+
+
+@dataclass(frozen=True, slots=True)
 class UnitProgress:
     """A unit finished by a write: its counts and dead letters become durable with the rows.
 
     Args:
         worker: who claimed it; the write of anybody else is refused.
+        keys: those that its rows brought; None where keys cannot occur twice in a job.
     """
 
     job: int
@@ -83,3 +101,4 @@ class UnitProgress:
     counts: Counts
     dead_letters: Sequence[DeadLetter] = field(default=())
     worker: str = ""
+    keys: UnitKeys | None = None

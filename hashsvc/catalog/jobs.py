@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Row, Select, and_, delete, insert, select, update
 
-from hashsvc.catalog import units
+from hashsvc.catalog import keys, units
 from hashsvc.catalog.requests import check_request_id
-from hashsvc.catalog.tables import dead_letters, jobs
+from hashsvc.catalog.tables import dead_letters, job_keys, jobs
 from hashsvc.catalog.tables import units as unit_rows
 from hashsvc.domain.jobs import DeadLetter, Job, JobKind, JobState, Unit
 from hashsvc.errors import Aborted, AlreadyExists, Cancelled, FailedPrecondition, InvalidArgument, NotFound
@@ -56,9 +56,13 @@ class Jobs:
         with self._database.reading() as connection:
             return _one(connection, _number(job))
 
-    def list(self, state: JobState | None = None) -> builtins.list[Job]:
-        """Every job, or every one in a state, newest first."""
-        query = select(jobs).order_by(jobs.c.id.desc())
+    def list(
+        self, state: JobState | None = None, *, before: int | None = None, limit: int | None = None
+    ) -> builtins.list[Job]:
+        """Every job, or every one in a state, newest first; those older than ``before``, at most ``limit``."""
+        query = select(jobs).order_by(jobs.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(jobs.c.id < before)
         if state is not None:
             query = query.where(jobs.c.state == str(state))
         with self._database.reading() as connection:
@@ -188,8 +192,13 @@ class Jobs:
             Aborted: another worker has it by now, or has settled it (reason LEASE_LOST).
             FailedPrecondition: units are left, or the job is final.
         """
+        number = _number(job)
+        with self._database.reading() as connection:
+            left = units.left(connection, number)
+        if not left:
+            keys.clear(self._database, number)
         with self._database.writing() as connection:
-            held = _open(connection, _number(job), worker)
+            held = _open(connection, number, worker)
             if held.state is JobState.CANCELLING:
                 return _settle(connection, held.id, JobState.CANCELLED)
             left = units.left(connection, held.id)
@@ -259,12 +268,17 @@ class Jobs:
         with self._database.reading() as connection:
             return units.letters_of(connection, _one(connection, _number(job)).id)
 
+    def letters_after(self, job: Job | int, after: int = 0, limit: int | None = None) -> builtins.list[DeadLetter]:
+        """Rows of a job that could not be stored, as they were met, behind the one with id ``after``; NotFound."""
+        with self._database.reading() as connection:
+            return units.letters_after(connection, _one(connection, _number(job)).id, after, limit)
+
     def forget(self, before: datetime) -> int:
         """Delete final jobs that ended before a moment, with their units and dead letters; how many."""
         with self._database.writing() as connection:
             old = select(jobs.c.id).where(jobs.c.finished_at < before)
             numbers = [row.id for row in connection.execute(old)]
-            for table in (unit_rows, dead_letters):
+            for table in (unit_rows, dead_letters, job_keys):
                 connection.execute(delete(table).where(self._database.among(table.c.job, numbers)))
             connection.execute(delete(jobs).where(self._database.among(jobs.c.id, numbers)))
             return len(numbers)

@@ -24,7 +24,7 @@ from sqlalchemy import (
     false,
 )
 
-HEAD = "0003"
+HEAD = "0004"
 """Revision of the newest migration: the only schema this version works with."""
 
 Number = BigInteger().with_variant(Integer(), "sqlite")
@@ -204,7 +204,20 @@ units = Table(
     Column("stored", BigInteger, nullable=False),
     Column("unchanged", BigInteger, nullable=False),
     Column("dead", BigInteger, nullable=False),
+    Column("file", Text, nullable=False, server_default=""),
     Index(None, "job", "done", "number"),
+)
+
+# Keys that the rows of a running job brought, each with the unit that has it (see keys.py).
+job_keys = Table(
+    "job_keys",
+    metadata,
+    Column("job", BigInteger, primary_key=True, autoincrement=False),
+    Column("key", Ordered, primary_key=True),
+    Column("unit", Integer, nullable=False),
+    Column("row", BigInteger, nullable=False),
+    Column("stored", Boolean, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 dead_letters = Table(

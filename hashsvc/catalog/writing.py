@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sqlalchemy import Connection, delete, select
 
-from hashsvc.catalog import attributes, bulk, displaced, requests, units
+from hashsvc.catalog import attributes, bulk, displaced, keys, requests, units
 from hashsvc.catalog.collections import advance, locked
 from hashsvc.catalog.commit import UNIT_TAKEN, Commit
 from hashsvc.catalog.tables import items
@@ -21,6 +21,7 @@ from hashsvc.errors import Aborted, HashsvcError, InvalidArgument, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Collection as Bag
 
     from hashsvc.catalog.commit import Novelty, UnitProgress
     from hashsvc.catalog.database import Database
@@ -84,14 +85,24 @@ class Write:
         body = requests.digest(upserts, deletes, asked) if request_id else b""
         if body and novelty is not None:
             body = requests.digest([], [], f"{body.hex()} unless within {novelty.radius}")
-        held = [(r.key, r.content_hash, r.code, write_metadata(r.metadata), r.reference, r.features) for r in upserts]
+        held = [_held_of(row) for row in upserts]
         ids = [nouns.item_id(row.key) for row in upserts]
         return cls(collection, held, ids, deletes, request_id, body, progress, passing, novelty)
+
+    def changed(self, late: Bag[str], back: Sequence[Row]) -> Write:
+        """The same without the rows of some keys, and with further rows."""
+        rows = [(held, own) for held, own in zip(self.upserts, self.ids, strict=True) if held[0] not in late]
+        rows += [(_held_of(row), nouns.item_id(row.key)) for row in back]
+        return replace(self, upserts=[held for held, _ in rows], ids=[own for _, own in rows])
 
     @property
     def size(self) -> int:
         """Rows it may touch."""
         return len(self.upserts) + len(self.deletes)
+
+
+def _held_of(row: Row) -> Held:
+    return row.key, row.content_hash, row.code, write_metadata(row.metadata), row.reference, row.features
 
 
 @dataclass(slots=True)
@@ -222,24 +233,25 @@ def _perform(
     database: Database, connection: Connection, collection: Collection, writes: Sequence[Write]
 ) -> list[Commit | HashsvcError]:
     known = requests.recall(database, connection, collection.id, [write.request_id for write in writes])
-    new = [write for write in writes if write.request_id not in known]
-    staged = _stage(database, connection, collection, new)
+    new = {
+        place: _admitted(database, connection, collection, write)
+        for place, write in enumerate(writes)
+        if write.request_id not in known
+    }
+    admitted = [write for write in new.values() if isinstance(write, Write)]
+    staged = _stage(database, connection, collection, admitted)
     answers: list[Commit | HashsvcError] = []
     fresh: list[tuple[str, bytes, Commit]] = []
-    for write in writes:
-        if write.request_id in known:
-            answers.append(requests.again(known[write.request_id], write.request_id, write.digest))
+    for place, asked in enumerate(writes):
+        if asked.request_id in known:
+            answers.append(requests.again(known[asked.request_id], asked.request_id, asked.digest))
             continue
-        if write.collection.name != collection.name:
-            answers.append(
-                Aborted(f"collection {write.collection.name!r} was switched meanwhile: try again", reason="SWITCHED")
-            )
+        write = new[place]
+        if isinstance(write, HashsvcError):
+            answers.append(write)
             continue
         if write.novelty is not None and write.novelty.watermark != staged.watermark:
             answers.append(Aborted("the collection changed while the items were compared with it: try again"))
-            continue
-        if write.progress is not None and not units.finish(connection, write.progress):
-            answers.append(_taken(write.progress))
             continue
         commit = staged.take(write)
         answers.append(commit)
@@ -251,8 +263,20 @@ def _perform(
     return answers
 
 
-def _taken(progress: UnitProgress) -> Aborted:
-    return Aborted(f"unit {progress.unit} of job {progress.job} is done, or another worker's by now", reason=UNIT_TAKEN)
+def _admitted(database: Database, connection: Connection, collection: Collection, write: Write) -> Write | HashsvcError:
+    """The write as it has to be done, its unit finished; or why it is not done at all."""
+    if write.collection.name != collection.name:
+        return Aborted(f"collection {write.collection.name!r} was switched meanwhile: try again", reason="SWITCHED")
+    progress = write.progress
+    if progress is None:
+        return write
+    if not units.finish(connection, progress):
+        line = f"unit {progress.unit} of job {progress.job} is done, or another worker's by now"
+        return Aborted(line, reason=UNIT_TAKEN)
+    if progress.keys is None:
+        return write
+    late, back = keys.settle(database, connection, progress, progress.keys)
+    return write.changed(late, back) if late or back else write
 
 
 def _stage(database: Database, connection: Connection, collection: Collection, writes: Sequence[Write]) -> Staged:

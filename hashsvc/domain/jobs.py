@@ -11,6 +11,8 @@ from typing import Any
 
 READS_ON = "; a retry reads on from here"
 
+TWICE = "occurs twice"
+
 
 class JobKind(StrEnum):
     """What a job does."""
@@ -77,18 +79,28 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One row that could not be stored: where it stands and why."""
+    """One row that could not be stored: where it stands and why.
+
+    Args:
+        id: larger than that of every letter stored before it; 0 for one that is not stored.
+    """
 
     source: str
     row: int
     reason: str
     key: str | None = None
     unit: int = 0
+    id: int = field(default=0, compare=False)
 
     @property
     def rest(self) -> bool:
         """Whether its file could be read up to this row only: a retry takes this row and all behind it."""
         return self.reason.endswith(READS_ON)
+
+
+def twice(key: str) -> str:
+    """Why the later of two rows with one key is not stored."""
+    return f"key {key!r} {TWICE}: give each item its own"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from hashsvc.domain.collections import Collection
 from hashsvc.domain.items import Item
-from hashsvc.domain.jobs import DeadLetter, Job, JobKind, JobState, Unit
+from hashsvc.domain.jobs import TWICE, DeadLetter, Job, JobKind, JobState, Unit
 from hashsvc.errors import FailedPrecondition
-from hashsvc.ingest.prepare import TWICE
 from hashsvc.ingest.spec import IngestSpec
 from hashsvc.readers import UNIT_ROWS, Source
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from hashsvc.domain.collections import Collection
 from hashsvc.domain.items import Item, Row, StoredItem, check_key, content_hash
+from hashsvc.domain.jobs import twice
 from hashsvc.domain.kinds import ContentMode, Kind
 from hashsvc.domain.metadata import check_metadata
 from hashsvc.errors import HashsvcError, InvalidArgument, InvalidContent
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 Decode = Callable[[Sequence[bytes]], list["Decoded | InvalidContent"]]
 BATCH_ITEMS = 1024
 BATCH_COST = 8 << 20
-TWICE = "occurs twice"
 
 
 @dataclass(slots=True)
@@ -35,12 +35,12 @@ class Prepared:
 
     Args:
         rows: what has to be written, new or changed, by the item's position.
-        unchanged: positions of items held already with the same content, code and metadata.
+        unchanged: the rows of items held already with the same content, code and metadata, by position.
         errors: what is wrong with an item, by its position.
     """
 
     rows: dict[int, Row] = field(default_factory=dict)
-    unchanged: list[int] = field(default_factory=list)
+    unchanged: dict[int, Row] = field(default_factory=dict)
     errors: dict[int, HashsvcError] = field(default_factory=dict)
 
 
@@ -66,7 +66,8 @@ def prepare(
 
     Args:
         collection: where the items go.
-        items: key and content (or code) of each; a key that occurs twice is an error of the later one.
+        items: key and content (or code) of each; of those with one key the first that can be stored is taken, and the
+            key is an error of the later ones.
         held: what the collection holds under these keys.
         encoder: the collection's; None for a CODE collection.
         blobs: where bytes are kept; they are on disk when this returns.
@@ -76,6 +77,7 @@ def prepare(
         assert encoder is not None
         decoded = decode_each(encoder, list(checked.contents.values()))
         encode(checked, decoded, encoder)
+    keep_first(checked.prepared, items)
     keep(checked, blobs)
     return checked.prepared
 
@@ -83,13 +85,9 @@ def prepare(
 def check(collection: Collection, items: Sequence[Item], held: Mapping[str, StoredItem]) -> Checked:
     """Check each item, and settle those that need no encoding: ready codes, unchanged ones, ones with new metadata."""
     checked = Checked(collection, Prepared())
-    seen: set[str] = set()
     for position, item in enumerate(items):
         try:
             row = _row(collection, item)
-            if row.key in seen:
-                raise InvalidArgument(f"key {row.key!r} {TWICE}: give each item its own", field="key")
-            seen.add(row.key)
         except HashsvcError as error:
             checked.prepared.errors[position] = error
             continue
@@ -126,12 +124,9 @@ def _ready_code(collection: Collection, item: Item) -> bytes:
 def _settle(checked: Checked, position: int, row: Row, item: Item, held: StoredItem | None) -> None:
     same = held is not None and held.content_hash == row.content_hash
     if same and held is not None:
-        if dict(held.metadata) == dict(row.metadata) and held.reference == row.reference:
-            checked.prepared.unchanged.append(position)
-        else:
-            checked.prepared.rows[position] = Row(
-                row.key, row.content_hash, held.code, row.metadata, row.reference, held.features
-            )
+        alike = dict(held.metadata) == dict(row.metadata) and held.reference == row.reference
+        known = Row(row.key, row.content_hash, held.code, row.metadata, row.reference, held.features)
+        (checked.prepared.unchanged if alike else checked.prepared.rows)[position] = known
     elif row.code:
         checked.prepared.rows[position] = row
     else:
@@ -187,6 +182,18 @@ def encode(checked: Checked, decoded: Sequence[Decoded | InvalidContent], encode
             checked.prepared.rows[position] = Row(
                 row.key, row.content_hash, codes[offset].tobytes(), row.metadata, row.reference, kept
             )
+
+
+def keep_first(prepared: Prepared, items: Sequence[Item]) -> None:
+    """Of rows with one key the first stays; the key is an error of the others."""
+    seen: set[str] = set()
+    for position in sorted((*prepared.rows, *prepared.unchanged)):
+        key = items[position].key
+        if key in seen:
+            prepared.rows.pop(position, None)
+            prepared.unchanged.pop(position, None)
+            prepared.errors[position] = InvalidArgument(twice(key), field="key")
+        seen.add(key)
 
 
 def batches(costs: Sequence[int]) -> Iterator[tuple[int, int]]:

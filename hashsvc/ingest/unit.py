@@ -13,14 +13,14 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from hashsvc.catalog import UnitProgress
+from hashsvc.catalog import UnitKeys, UnitProgress
 from hashsvc.domain.collections import Collection
 from hashsvc.domain.items import Item
-from hashsvc.domain.jobs import Counts, DeadLetter, Unit
+from hashsvc.domain.jobs import Counts, DeadLetter, Unit, twice
 from hashsvc.domain.kinds import ContentMode
 from hashsvc.errors import Unavailable
 from hashsvc.failpoints import reach
-from hashsvc.ingest.prepare import TWICE, Checked, check, decode_each, encode, keep
+from hashsvc.ingest.prepare import Checked, check, decode_each, encode, keep, keep_first
 from hashsvc.readers import Source
 
 if TYPE_CHECKING:
@@ -59,13 +59,14 @@ class Bench:
 
 @dataclass(slots=True)
 class Batch:
-    """The rows of a unit between two steps."""
+    """The rows of a unit between two steps; ``keyed`` where they brought their keys."""
 
     unit: Unit
     items: list[Item]
     letters: list[DeadLetter]
     checked: Checked | None = None
     decoded: Sequence[Decoded | InvalidContent] = ()
+    keyed: bool = False
 
 
 def run_unit(bench: Bench, unit: Unit) -> Counts:
@@ -92,13 +93,14 @@ def read(bench: Bench, unit: Unit) -> Batch:
     try:
         for row in islice(source.read(dict(unit.spec)), unit.spec.get("limit")):
             if isinstance(row, Item) and row.key in taken:
-                batch.letters.append(_letter(source, row, unit, f"key {row.key!r} {TWICE}: give each item its own"))
+                batch.letters.append(_letter(source, row, unit, twice(row.key)))
             elif isinstance(row, Item):
                 batch.items.append(row)
             else:
                 batch.letters.append(replace(row, unit=unit.number))
     except OSError as error:
         raise Unavailable(f"{source.location} cannot be read: {error}") from error
+    batch.keyed = source.keyed(dict(unit.spec))
     return batch
 
 
@@ -115,6 +117,7 @@ def encoded(bench: Bench, batch: Batch) -> Batch:
     if bench.encoder is not None:
         encode(batch.checked, batch.decoded, bench.encoder)
         batch.decoded = ()
+    keep_first(batch.checked.prepared, batch.items)
     return batch
 
 
@@ -127,7 +130,10 @@ def kept(bench: Bench, batch: Batch) -> Batch:
 
 
 def store(bench: Bench, batch: Batch) -> Counts:
-    """Put rows, progress and dead letters into one transaction; the bytes are on disk already."""
+    """Put rows, progress and dead letters into one transaction; the bytes are on disk already.
+
+    The counts are the unit's own; rows whose keys another unit of the job has are counted there as dead in the catalog.
+    """
     assert batch.checked is not None
     prepared = batch.checked.prepared
     source = bench.sources[int(batch.unit.spec["source"])]
@@ -140,11 +146,23 @@ def store(bench: Bench, batch: Batch) -> Counts:
         unchanged=len(prepared.unchanged),
         dead=len(letters),
     )
-    progress = UnitProgress(batch.unit.job, batch.unit.number, counts, tuple(letters), batch.unit.worker)
+    progress = UnitProgress(
+        batch.unit.job, batch.unit.number, counts, tuple(letters), batch.unit.worker, _keys(source, batch)
+    )
     reach("ingest.encoded")
     bench.catalog.items.write(bench.collection, list(prepared.rows.values()), progress=progress)
     reach("ingest.unit_done")
     return counts
+
+
+def _keys(source: Source, batch: Batch) -> UnitKeys | None:
+    assert batch.checked is not None
+    prepared, items = batch.checked.prepared, batch.items
+    good = [items[position] for position in (*prepared.rows, *prepared.unchanged)]
+    if not batch.keyed or not good:
+        return None
+    rows = {item.key: source.place(item)[1] for item in good}
+    return UnitKeys(source.place(good[0])[0], rows, {row.key: row for row in prepared.unchanged.values()})
 
 
 def _letter(source: Source, item: Item, unit: Unit, reason: str) -> DeadLetter:

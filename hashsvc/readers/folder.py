@@ -72,6 +72,11 @@ class FilesSource:
         content = fetch(self._fs, path, self._limit)
         return Item(check_key(name), content, reference=show(self._fs, path))
 
+    def keyed(self, spec: Spec) -> bool:
+        """Never: a key is a path."""
+        del spec
+        return False
+
     def again(self, letters: Iterable[DeadLetter], rows: int = UNIT_ROWS) -> Iterator[Spec]:
         """The files of the dead letters."""
         known = [_file(self._fs, letter) for letter in letters]

@@ -51,6 +51,10 @@ class Npy:
                 )
         return [COLUMN]
 
+    def keyed(self, file: File) -> bool:
+        """Whether ids lie beside the array."""
+        return self._layout(file).ids is not None
+
     def ranges(self, file: File, rows: int, size: int) -> Iterator[Spec]:
         """Rows from ``start`` to ``stop``, with the byte offset of their first id in a text file of ids."""
         layout = self._layout(file)

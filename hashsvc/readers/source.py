@@ -49,6 +49,10 @@ class Source(Protocol):
         """
         ...
 
+    def keyed(self, spec: Spec) -> bool:
+        """Whether the rows of a unit bring their keys, so that a key may occur twice; else keys are made of places."""
+        ...
+
     def again(self, letters: Iterable[DeadLetter], rows: int = UNIT_ROWS) -> Iterator[Spec]:
         """Specs of units that read exactly the rows of these dead letters, in files that may have been mended.
 

@@ -89,6 +89,12 @@ class TableSource:
         for record in records:
             yield self._item(file, chosen, record)
 
+    def keyed(self, spec: Spec) -> bool:
+        """Whether the keys come from a column, from the names in a tar, or from the ids beside an array."""
+        file = self._file(spec)
+        named = isinstance(self._format, Npy) and self._format.keyed(file)
+        return named or self._suffix == ".tar" or self._choose(file)[0].key is not None
+
     def again(self, letters: Iterable[DeadLetter], rows: int = UNIT_ROWS) -> Iterator[Spec]:
         """The rows of the dead letters, file by file, and of a file that could not be read to its end the rest."""
         by_file: dict[str, list[DeadLetter]] = {}

@@ -120,6 +120,9 @@ class Shaky:
             raise OSError("the network is away")
         return self.inner.read(spec)
 
+    def keyed(self, spec: Spec) -> bool:
+        return self.inner.keyed(spec)
+
     def place(self, item: Item) -> tuple[str, int]:
         return self.inner.place(item)
 

@@ -178,9 +178,10 @@ class DedupVerbs:
         """See :meth:`DedupService.run`."""
         return self._ledger.run(job)
 
-    def runs(self, collection: str = "") -> list[Run]:
+    def runs(self, collection: str = "", *, before: int | None = None, limit: int | None = None) -> list[Run]:
         """See :meth:`DedupService.runs`."""
-        return self._ledger.runs(self._store.collection(collection) if collection else None)
+        held = self._store.collection(collection) if collection else None
+        return self._ledger.runs(held, before=before, limit=limit)
 
     def why(self, collection: str, key: str) -> list[Decision]:
         """See :meth:`DedupService.why`."""

@@ -399,9 +399,9 @@ class Store:
         """See :meth:`Service.job`."""
         return self.catalog.jobs.get(number)
 
-    def jobs(self) -> list[Job]:
+    def jobs(self, *, before: int | None = None, limit: int | None = None) -> list[Job]:
         """See :meth:`Service.jobs`."""
-        return self.catalog.jobs.list()
+        return self.catalog.jobs.list(before=before, limit=limit)
 
     def cancel_job(self, number: int) -> Job:
         """See :meth:`Service.cancel_job`."""
@@ -419,9 +419,9 @@ class Store:
             before = job
             time.sleep(WATCH_S)
 
-    def dead_letters(self, number: int) -> list[DeadLetter]:
+    def dead_letters(self, number: int, *, after: int = 0, limit: int | None = None) -> list[DeadLetter]:
         """See :meth:`Service.dead_letters`."""
-        return self.catalog.jobs.dead_letters(number)
+        return self.catalog.jobs.letters_after(number, after, limit)
 
     # long work in this process
 

@@ -72,10 +72,14 @@ class Dedup:
         with self._database.reading() as connection:
             return one_run(connection, job)
 
-    def runs(self, collection: Collection | None = None) -> list[Run]:
-        """The runs of a collection, or of all, newest first."""
+    def runs(
+        self, collection: Collection | None = None, *, before: int | None = None, limit: int | None = None
+    ) -> list[Run]:
+        """The runs of a collection, or of all, newest first; those of older jobs than ``before``, at most ``limit``."""
         with self._database.reading() as connection:
-            query = _runs()
+            query = _runs().limit(limit)
+            if before is not None:
+                query = query.where(dedup_runs.c.job < before)
             if collection is not None:
                 query = query.where(dedup_runs.c.collection == collection.id)
             return [_run(row) for row in connection.execute(query.order_by(dedup_runs.c.job.desc()))]

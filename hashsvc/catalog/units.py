@@ -114,7 +114,13 @@ def letters_of(connection: Connection, job: int) -> list[DeadLetter]:
     """Every dead letter of a job, by unit and row."""
     query = select(dead_letters).where(dead_letters.c.job == job)
     ordered = query.order_by(dead_letters.c.unit, dead_letters.c.row, dead_letters.c.id)
-    return [DeadLetter(row.source, row.row, row.reason, row.key, row.unit) for row in connection.execute(ordered)]
+    return [_letter(row) for row in connection.execute(ordered)]
+
+
+def letters_after(connection: Connection, job: int, after: int, limit: int | None) -> list[DeadLetter]:
+    """The dead letters of a job behind the one with id ``after``, as they were stored."""
+    query = select(dead_letters).where(dead_letters.c.job == job, dead_letters.c.id > after)
+    return [_letter(row) for row in connection.execute(query.order_by(dead_letters.c.id).limit(limit))]
 
 
 def left(connection: Connection, job: int) -> int:
@@ -126,6 +132,10 @@ def left(connection: Connection, job: int) -> int:
 def counts_of(row: Row[Any]) -> Counts:
     """The counts of a row of units or jobs."""
     return Counts(row.read, row.stored, row.unchanged, row.dead)
+
+
+def _letter(row: Row[Any]) -> DeadLetter:
+    return DeadLetter(row.source, row.row, row.reason, row.key, row.unit, row.id)
 
 
 def _unit(row: Row[Any]) -> Unit:

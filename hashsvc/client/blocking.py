@@ -6,6 +6,7 @@ import uuid
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache, partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -365,10 +366,11 @@ class Client:
         """See :meth:`Service.job`."""
         return read_job(self._call(self._jobs.Get, jobs_pb2.GetJobRequest(id=number)))
 
-    def jobs(self) -> list[Job]:
-        """See :meth:`Service.jobs`."""
+    def jobs(self, *, before: int | None = None, limit: int | None = None) -> list[Job]:
+        """See :meth:`Service.jobs`; no more pages are asked for than ``limit`` takes."""
         pages = self._pages(self._jobs.List, jobs_pb2.ListJobsRequest())
-        return [read_job(job) for page in pages for job in page.jobs]
+        older = (job for page in pages for job in page.jobs if before is None or job.id < before)
+        return [read_job(job) for job in islice(older, limit)]
 
     def cancel_job(self, number: int) -> Job:
         """See :meth:`Service.cancel_job`."""
@@ -383,10 +385,11 @@ class Client:
             for job in underway.began(self._jobs.Watch(request, metadata=self._metadata)):
                 yield read_job(job)
 
-    def dead_letters(self, number: int) -> list[DeadLetter]:
-        """See :meth:`Service.dead_letters`."""
+    def dead_letters(self, number: int, *, after: int = 0, limit: int | None = None) -> list[DeadLetter]:
+        """See :meth:`Service.dead_letters`; as :meth:`jobs`."""
         pages = self._pages(self._jobs.ListDeadLetters, jobs_pb2.ListDeadLettersRequest(id=number))
-        return [read_dead_letter(letter) for page in pages for letter in page.dead_letters]
+        behind = (letter for page in pages for letter in page.dead_letters if letter.id > after or not after)
+        return [read_dead_letter(letter) for letter in islice(behind, limit)]
 
 
 def _new_id() -> str:

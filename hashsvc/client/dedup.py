@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from hashsvc.v1 import dedup_pb2, dedup_pb2_grpc
@@ -35,10 +36,11 @@ class DedupClient:
         """See :meth:`DedupService.run`."""
         return read_run(self._call(self._stub.GetRun, dedup_pb2.GetDedupRunRequest(job=job)))
 
-    def runs(self, collection: str = "") -> list[Run]:
-        """See :meth:`DedupService.runs`."""
+    def runs(self, collection: str = "", *, before: int | None = None, limit: int | None = None) -> list[Run]:
+        """See :meth:`DedupService.runs`; no more pages are asked for than ``limit`` takes."""
         pages = self._pages(self._stub.ListRuns, dedup_pb2.ListDedupRunsRequest(collection=collection))
-        return [read_run(run) for page in pages for run in page.runs]
+        older = (run for page in pages for run in page.runs if before is None or run.job < before)
+        return [read_run(run) for run in islice(older, limit)]
 
     def why(self, collection: str, key: str) -> list[Decision]:
         """See :meth:`DedupService.why`."""

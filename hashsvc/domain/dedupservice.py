@@ -15,8 +15,8 @@ class DedupService(Protocol):
         """One run; NotFound."""
         ...
 
-    def runs(self, collection: str = "") -> list[Run]:
-        """The runs of a collection, or of all, newest first."""
+    def runs(self, collection: str = "", *, before: int | None = None, limit: int | None = None) -> list[Run]:
+        """The runs of a collection, or of all, newest first; those of older jobs than ``before``, at most ``limit``."""
         ...
 
     def why(self, collection: str, key: str) -> list[Decision]:

@@ -208,8 +208,8 @@ class Service(Protocol):
         """One job as it stands."""
         ...
 
-    def jobs(self) -> list[Job]:
-        """Every job, newest first."""
+    def jobs(self, *, before: int | None = None, limit: int | None = None) -> list[Job]:
+        """Every job, newest first; those with a lower number than ``before``, at most ``limit``."""
         ...
 
     def cancel_job(self, number: int) -> Job:
@@ -220,8 +220,8 @@ class Service(Protocol):
         """The job each time it changes, until it is final."""
         ...
 
-    def dead_letters(self, number: int) -> list[DeadLetter]:
-        """Rows of a job that could not be stored."""
+    def dead_letters(self, number: int, *, after: int = 0, limit: int | None = None) -> list[DeadLetter]:
+        """Rows of a job that could not be stored, as they were met; those behind id ``after``, at most ``limit``."""
         ...
 
     def close(self) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hashsvc.errors import InvalidArgument
-from hashsvc.server.requests import collection_named, number_of, page_of, page_size_of
+from hashsvc.server.requests import collection_named, number_of, page_behind, page_size_of
 from hashsvc.v1 import dedup_pb2, dedup_pb2_grpc
 from hashsvc.wire.dedup import write_applied, write_decision, write_pair, write_run
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import grpc
 
+    from hashsvc.domain.dedup import Run
     from hashsvc.domain.dedupservice import DedupService
     from hashsvc.settings import Limits
 
@@ -31,7 +34,11 @@ class DedupServicer(dedup_pb2_grpc.DedupServicer):
     ) -> dedup_pb2.ListDedupRunsResponse:
         size = page_size_of(request, self._limits.max_page)
         collection = collection_named(request.collection) if request.collection else ""
-        page, token = page_of(self._store.runs(collection), lambda run: [-run.job], size, request.page_token)
+
+        def read(before: int | None, count: int) -> Sequence[Run]:
+            return self._store.runs(collection, before=before, limit=count)
+
+        page, token = page_behind(read, lambda run: run.job, size, request.page_token)
         return dedup_pb2.ListDedupRunsResponse(runs=[write_run(run) for run in page], next_page_token=token)
 
     def Why(self, request: dedup_pb2.WhyRequest, context: grpc.ServicerContext) -> dedup_pb2.WhyResponse:

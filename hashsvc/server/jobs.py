@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from hashsvc.server.requests import number_of, page_of, page_size_of, request_id_of
+from hashsvc.server.requests import number_of, page_behind, page_size_of, request_id_of
 from hashsvc.v1 import jobs_pb2, jobs_pb2_grpc
 from hashsvc.wire.documents import read_document
 from hashsvc.wire.enums import JOB_KIND
 from hashsvc.wire.jobs import write_dead_letter, write_job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import grpc
 
+    from hashsvc.domain.jobs import DeadLetter, Job
     from hashsvc.domain.service import Service
     from hashsvc.settings import Limits
 
@@ -39,7 +40,11 @@ class JobsServicer(jobs_pb2_grpc.JobsServicer):
 
     def List(self, request: jobs_pb2.ListJobsRequest, context: grpc.ServicerContext) -> jobs_pb2.ListJobsResponse:
         size = page_size_of(request, self._limits.max_page)
-        page, token = page_of(self._store.jobs(), lambda job: [-job.id], size, request.page_token)
+
+        def read(before: int | None, count: int) -> Sequence[Job]:
+            return self._store.jobs(before=before, limit=count)
+
+        page, token = page_behind(read, lambda job: job.id, size, request.page_token)
         return jobs_pb2.ListJobsResponse(jobs=[write_job(job) for job in page], next_page_token=token)
 
     def Cancel(self, request: jobs_pb2.CancelJobRequest, context: grpc.ServicerContext) -> jobs_pb2.Job:
@@ -63,8 +68,12 @@ class JobsServicer(jobs_pb2_grpc.JobsServicer):
         self, request: jobs_pb2.ListDeadLettersRequest, context: grpc.ServicerContext
     ) -> jobs_pb2.ListDeadLettersResponse:
         size = page_size_of(request, self._limits.max_page)
-        letters = enumerate(self._store.dead_letters(number_of(request)))
-        page, token = page_of(letters, lambda row: [row[0]], size, request.page_token)
+        number = number_of(request)
+
+        def read(after: int | None, count: int) -> Sequence[DeadLetter]:
+            return self._store.dead_letters(number, after=after or 0, limit=count)
+
+        page, token = page_behind(read, lambda letter: letter.id, size, request.page_token)
         return jobs_pb2.ListDeadLettersResponse(
-            dead_letters=[write_dead_letter(letter) for _, letter in page], next_page_token=token
+            dead_letters=[write_dead_letter(letter) for letter in page], next_page_token=token
         )

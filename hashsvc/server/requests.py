@@ -85,6 +85,25 @@ def page_of(rows: Iterable[T], order: Callable[[T], list[Any]], size: int, token
     return page, _write_token(order(page[-1])) if len(left) > size else ""
 
 
+def page_behind(
+    read: Callable[[int | None, int], Sequence[T]], place: Callable[[T], int], size: int, token: str
+) -> tuple[Sequence[T], str]:
+    """One page of a listing that is read page by page, and the token of the next ("" on the last).
+
+    Args:
+        read: ``(place of the last row given, count) -> rows``; None stands for the beginning.
+        place: the number that places a row.
+        size: rows of the page, at most.
+        token: that of the page before; "" for the first.
+    """
+    after = _read_token(token)
+    if after is not None and not (len(after) == 1 and isinstance(after[0], int) and 0 <= after[0] < 2**63):
+        raise _foreign_token()
+    rows = read(None if after is None else after[0], size + 1)
+    page = rows[:size]
+    return page, _write_token([place(page[-1])]) if len(rows) > size else ""
+
+
 def _write_token(place: list[Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
 

@@ -126,18 +126,20 @@ class WatchJobRequest(_message.Message):
     def __init__(self, id: _Optional[int] = ...) -> None: ...
 
 class DeadLetter(_message.Message):
-    __slots__ = ("source", "row", "reason", "key", "unit")
+    __slots__ = ("source", "row", "reason", "key", "unit", "id")
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     ROW_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     KEY_FIELD_NUMBER: _ClassVar[int]
     UNIT_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
     source: str
     row: int
     reason: str
     key: str
     unit: int
-    def __init__(self, source: _Optional[str] = ..., row: _Optional[int] = ..., reason: _Optional[str] = ..., key: _Optional[str] = ..., unit: _Optional[int] = ...) -> None: ...
+    id: int
+    def __init__(self, source: _Optional[str] = ..., row: _Optional[int] = ..., reason: _Optional[str] = ..., key: _Optional[str] = ..., unit: _Optional[int] = ..., id: _Optional[int] = ...) -> None: ...
 
 class ListDeadLettersRequest(_message.Message):
     __slots__ = ("id", "page_size", "page_token")

@@ -104,7 +104,7 @@ class JobsServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ListDeadLetters(self, request, context):
-        """Lists the rows of a job that could not be stored.
+        """Lists the rows of a job that could not be stored, as they were met.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

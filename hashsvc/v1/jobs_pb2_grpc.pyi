@@ -193,7 +193,7 @@ class JobsStub(typing.Generic[_JobsCreateType, _JobsGetType, _JobsListType, _Job
     """The job as it stands, then each time it changes, until it is finished."""
 
     ListDeadLetters: _JobsListDeadLettersType
-    """Lists the rows of a job that could not be stored."""
+    """Lists the rows of a job that could not be stored, as they were met."""
 
 JobsAsyncStub: typing_extensions.TypeAlias = JobsStub[
     grpc.aio.UnaryUnaryMultiCallable[
@@ -268,6 +268,6 @@ class JobsServicer(metaclass=abc.ABCMeta):
         request: hashsvc.v1.jobs_pb2.ListDeadLettersRequest,
         context: _ServicerContext,
     ) -> typing.Union[hashsvc.v1.jobs_pb2.ListDeadLettersResponse, collections.abc.Awaitable[hashsvc.v1.jobs_pb2.ListDeadLettersResponse]]:
-        """Lists the rows of a job that could not be stored."""
+        """Lists the rows of a job that could not be stored, as they were met."""
 
 def add_JobsServicer_to_server(servicer: JobsServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -51,11 +51,11 @@ def read_job(message: jobs_pb2.Job) -> Job:
 def write_dead_letter(letter: DeadLetter) -> jobs_pb2.DeadLetter:
     """The message of a dead letter."""
     return jobs_pb2.DeadLetter(
-        source=letter.source, row=letter.row, reason=letter.reason, key=letter.key, unit=letter.unit
+        source=letter.source, row=letter.row, reason=letter.reason, key=letter.key, unit=letter.unit, id=letter.id
     )
 
 
 def read_dead_letter(message: jobs_pb2.DeadLetter) -> DeadLetter:
     """The dead letter of a message."""
     key = message.key if message.HasField("key") else None
-    return DeadLetter(message.source, message.row, message.reason, key, message.unit)
+    return DeadLetter(message.source, message.row, message.reason, key, message.unit, message.id)

@@ -14,7 +14,7 @@ class EmptyLedger:
     def run(self, job: int) -> Run:
         return self._none(job)
 
-    def runs(self, collection: str = "") -> list[Run]:
+    def runs(self, collection: str = "", *, before: int | None = None, limit: int | None = None) -> list[Run]:
         return []
 
     def why(self, collection: str, key: str) -> list[Decision]:

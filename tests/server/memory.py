@@ -62,7 +62,9 @@ class MemoryStore:
         self.lock = threading.RLock()
         self.replies: dict[str, Written] = {}
         self.numbers = itertools.count(1)
-        self.letters = [DeadLetter("rows.jsonl", row, "empty text", None if row % 2 else f"k{row}") for row in range(5)]
+        self.letters = [
+            DeadLetter("rows.jsonl", row, "empty text", None if row % 2 else f"k{row}", 0, row + 1) for row in range(5)
+        ]
         specs = {"texts": CodeSpec(64, Kind.TEXT, "ab" * 32), "vectors": CodeSpec(32, Kind.VECTOR, "cd" * 32)}
         self.versions = [
             EncoderVersion(
@@ -364,8 +366,9 @@ class MemoryStore:
             raise NotFound(f"no job {number}", field="id")
         return self.made[number]
 
-    def jobs(self) -> list[Job]:
-        return [self.made[number] for number in sorted(self.made, reverse=True)]
+    def jobs(self, *, before: int | None = None, limit: int | None = None) -> list[Job]:
+        older = [number for number in sorted(self.made, reverse=True) if before is None or number < before]
+        return [self.made[number] for number in older[:limit]]
 
     def cancel_job(self, number: int) -> Job:
         self.made[number] = replace(self.job(number), state=JobState.CANCELLED, finished_at=NOW)
@@ -381,9 +384,9 @@ class MemoryStore:
     def watch_job(self, number: int) -> Iterator[Job]:
         yield self.job(number)
 
-    def dead_letters(self, number: int) -> list[DeadLetter]:
+    def dead_letters(self, number: int, *, after: int = 0, limit: int | None = None) -> list[DeadLetter]:
         self.job(number)
-        return self.letters
+        return [letter for letter in self.letters if letter.id > after][:limit]
 
     def close(self) -> None:
         self.held.clear()

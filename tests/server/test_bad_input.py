@@ -273,7 +273,8 @@ JOBS: list[tuple[str, Any, grpc.StatusCode, str]] = [
     ("Watch", jobs_pb2.WatchJobRequest(id=99), ABSENT, "id"),
     ("List", jobs_pb2.ListJobsRequest(page_size=-1), BAD, "page_size"),
     ("ListDeadLetters", jobs_pb2.ListDeadLettersRequest(id=0), BAD, "id"),
-    ("ListDeadLetters", jobs_pb2.ListDeadLettersRequest(id=1, page_token="W10="), ABSENT, "id"),
+    ("ListDeadLetters", jobs_pb2.ListDeadLettersRequest(id=1, page_token="W10="), BAD, "page_token"),
+    ("ListDeadLetters", jobs_pb2.ListDeadLettersRequest(id=1, page_token="WzVd"), ABSENT, "id"),
 ]
 
 STUBS: list[tuple[Any, list[tuple[str, Any, grpc.StatusCode, str]]]] = [

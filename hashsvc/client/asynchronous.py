@@ -59,7 +59,8 @@ class AsyncClient:
     """A store behind a server, asked from an event loop. Use as an asynchronous context manager, or call :meth:`close`.
 
     Calls are those of :class:`hashsvc.client.Client`. A task that is cancelled stops waiting; its call ends by itself,
-    at the latest with its timeout. Items of an upload are taken from a plain iterable, on another thread.
+    at the latest with its timeout, a stream at once. Items of an upload are taken from a plain iterable, on another
+    thread.
 
     Args:
         target: HOST:PORT.

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial, wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from hashsvc.client.blocking import TIMEOUT, Client
 from hashsvc.client.channel import MAX_MESSAGE
@@ -48,7 +48,7 @@ def _streamed(
         pieces = await self.run(partial(method, self.blocking, *arguments, **named))
         try:
             while (piece := await self.following(pieces)) is not END:
-                yield cast("R", piece)
+                yield piece
         finally:
             pieces.close()
 

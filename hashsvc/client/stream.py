@@ -60,7 +60,7 @@ class Stream(Generator[P, None, None]):
         """As a generator."""
         return self._pieces.send(value)
 
-    def throw(self, error: Any, *rest: Any) -> P:  # type: ignore[override]
+    def throw(self, error: Any, *rest: Any) -> P:
         """As a generator."""
         return self._pieces.throw(error, *rest)
 

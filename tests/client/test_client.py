@@ -194,7 +194,7 @@ def test_an_upload_takes_items_only_as_fast_as_they_are_stored(
         gate.release()
         seen.append(next(upload))
         assert taken <= len(seen) + 5
-    upload.close()  # type: ignore[attr-defined]
+    upload.close()
     gate.release(10)
 
 

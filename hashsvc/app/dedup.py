@@ -95,7 +95,7 @@ def work(
     """
     hands = hands or Hands()
     if not job.units:
-        job = store.catalog.jobs.plan(job, [LIST])
+        job = store.catalog.jobs.plan(job, [LIST], lease.worker)
     if hands.runner is Runner.INLINE:
         inline.drive(job, store.catalog, lease, bench_of(store, job).run_units, progress)
     else:

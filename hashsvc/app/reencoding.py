@@ -112,7 +112,7 @@ def work(store: Store, job: Job, lease: Lease, progress: OnProgress | None = Non
     source, target = store.collection(asked.collection), store.collection(asked.into)
     copy = Copy(store, source, target)
     if not job.units:
-        job = store.catalog.jobs.plan(job, _cut(source.watermark))
+        job = store.catalog.jobs.plan(job, _cut(source.watermark), lease.worker)
     done = inline.drive(job, store.catalog, lease, copy.run_units, progress)
     return {
         "collection": target.name,

@@ -147,7 +147,7 @@ def _run_ingest(store: Store, job: Job, lease: Lease) -> Mapping[str, Any]:
     bench = bench_of(store, job)
     try:
         if not job.units:
-            job = ingest.plan_units(store.catalog, job, bench.sources, IngestSpec.of(job.spec))
+            job = ingest.plan_units(store.catalog, job, bench.sources, IngestSpec.of(job.spec), lease.worker)
         return asdict(inline.run(job, bench, lease).counts)
     finally:
         for source in bench.sources:

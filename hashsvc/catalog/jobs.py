@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import builtins
 import json
+import secrets
+import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +17,26 @@ from hashsvc.catalog.requests import check_request_id
 from hashsvc.catalog.tables import dead_letters, job_keys, jobs
 from hashsvc.catalog.tables import units as unit_rows
 from hashsvc.domain.jobs import DeadLetter, Job, JobKind, JobState, Unit
-from hashsvc.errors import Aborted, AlreadyExists, Cancelled, FailedPrecondition, InvalidArgument, NotFound
+from hashsvc.errors import (
+    Aborted,
+    AlreadyExists,
+    Cancelled,
+    FailedPrecondition,
+    HashsvcError,
+    InvalidArgument,
+    NotFound,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from hashsvc.catalog.database import Database
 
 MAX_ERROR = 2_000
 LEASE_LOST = "LEASE_LOST"
+SLICE_UNITS = 1_000
+SLICE_S = 5.0
+PLAN_S = 60.0
 OPEN = (str(JobState.PLANNED), str(JobState.RUNNING), str(JobState.CANCELLING))
 
 
@@ -68,19 +82,57 @@ class Jobs:
         with self._database.reading() as connection:
             return [_job(row) for row in connection.execute(query)]
 
-    def plan(self, job: Job | int, specs: Iterable[Mapping[str, Any]]) -> Job:
-        """Give a job its units, all in one transaction; a job that has some already keeps them.
+    def plan(self, job: Job | int, specs: Iterable[Mapping[str, Any]], worker: str = "") -> Job:
+        """Give a job its units; one that has them already, or that somebody else works on, stays as it is.
+
+        Drawing the specs may take long: they are written a slice at a time, and others write in between. The job has
+        units when the last is written; what a planner that died has left is planned anew.
+
+        Args:
+            job: as it was created.
+            specs: of the units, drawn outside any transaction.
+            worker: who holds the job; by default nobody does, and nobody else gets it before it is planned.
 
         Raises:
             FailedPrecondition: the job is final.
+            Aborted: another worker took it over meanwhile (reason LEASE_LOST).
         """
-        number = _number(job)
+        number, count = _number(job), 0
+        planner = worker or f"planner {secrets.token_hex(8)}"
         with self._database.writing() as connection:
-            held = _open(connection, number)
-            if not held.units:
-                count = units.add(connection, number, specs)
-                connection.execute(update(jobs).where(jobs.c.id == number).values(units=count))
+            if not self._begin_plan(connection, number, planner, anybody=not worker):
+                return _one(connection, number)
+        try:
+            for part in _slices(specs):
+                with self._database.writing() as connection:
+                    self._go_on_planning(connection, number, planner)
+                    count += units.add(connection, number, part, first=count)
+        except BaseException as error:
+            if not worker:
+                with suppress(HashsvcError):  # what stopped it matters more; the next planner begins anew
+                    self.fail(number, planner, f"it could not be planned: {str(error) or type(error).__name__}")
+            raise
+        with self._database.writing() as connection:
+            self._go_on_planning(connection, number, planner)
+            free = {} if worker else {"worker": "", "lease_until": 0.0}
+            connection.execute(update(jobs).where(jobs.c.id == number).values(units=count, **free))
             return _one(connection, number)
+
+    def _begin_plan(self, connection: Connection, number: int, planner: str, *, anybody: bool) -> bool:
+        """Whether the job is the planner's to plan; units of an earlier attempt are taken away."""
+        held = _open(connection, number, None if anybody else planner)
+        row = _row(connection, number)
+        if held.units or (row.worker != planner and row.lease_until > self._database.now(connection)):
+            return False
+        connection.execute(update(jobs).where(jobs.c.id == number).values(worker=planner))
+        self._go_on_planning(connection, number, planner)
+        units.clear(connection, number)
+        return True
+
+    def _go_on_planning(self, connection: Connection, number: int, planner: str) -> None:
+        _open(connection, number, planner)
+        until = self._database.now(connection) + PLAN_S
+        connection.execute(update(jobs).where(jobs.c.id == number).values(lease_until=until))
 
     def claim(self, worker: str, lease_s: float, job: Job | int | None = None) -> Job | None:
         """Lease the oldest job nobody works on: planned, or left behind by a worker whose lease ran out.
@@ -141,8 +193,7 @@ class Jobs:
             until = self._database.now(connection) + lease_s
             mine = and_(jobs.c.id == number, jobs.c.worker == worker, jobs.c.state.in_(OPEN))
             if not connection.execute(update(jobs).where(mine).values(lease_until=until)).rowcount:
-                _one(connection, number)
-                raise _lost(number, worker)
+                raise _lost(number, worker, _one(connection, number).state)
             in_hand = and_(unit_rows.c.job == number, unit_rows.c.worker == worker, ~unit_rows.c.done)
             connection.execute(update(unit_rows).where(in_hand).values(lease_until=until))
             return _one(connection, number)
@@ -184,6 +235,20 @@ class Jobs:
             }
             connection.execute(update(jobs).where(jobs.c.id == number).values(values))
             return _one(connection, number)
+
+    def reopen(self, job: Job | int) -> Job:
+        """Open a job again that failed or was cancelled with units left; what is done stays done.
+
+        Raises:
+            FailedPrecondition: the job is not final, or no unit is left.
+        """
+        with self._database.writing() as connection:
+            held = _one(connection, _number(job), lock=True)
+            if not held.state.final or held.units_done >= held.units:
+                raise FailedPrecondition(f"job {held.id} is {held.state}, {held.units_done} of {held.units} units done")
+            opened: dict[str, Any] = {"state": str(JobState.PLANNED), "finished_at": None, "error": "", "result": {}}
+            connection.execute(update(jobs).where(jobs.c.id == held.id).values(opened))
+            return _one(connection, held.id)
 
     def finish(self, job: Job | int, worker: str, result: Mapping[str, Any]) -> Job:
         """Settle a job as done, by the worker that holds it; one that was asked to stop becomes cancelled.
@@ -284,6 +349,19 @@ class Jobs:
             return len(numbers)
 
 
+def _slices(specs: Iterable[Mapping[str, Any]]) -> Iterator[builtins.list[Mapping[str, Any]]]:
+    """Specs in slices: of so many, or of what was drawn in so many seconds."""
+    part: builtins.list[Mapping[str, Any]] = []
+    began = time.monotonic()
+    for spec in specs:
+        part.append(spec)
+        if len(part) >= SLICE_UNITS or time.monotonic() - began > SLICE_S:
+            yield part
+            part, began = [], time.monotonic()
+    if part:
+        yield part
+
+
 def _number(job: Job | int) -> int:
     return job if isinstance(job, int) else job.id
 
@@ -345,16 +423,17 @@ def _settle(
 def _open(connection: Connection, number: int, worker: str | None = None) -> Job:
     """The job, locked; refused when it is final, or when another than ``worker`` holds it."""
     row = _row(connection, number, lock=True)
-    if worker is not None and row.worker != worker:
-        raise _lost(number, worker)
     held = _job(row)
+    if worker is not None and row.worker != worker:
+        raise _lost(number, worker, held.state)
     if held.state.final:
         raise FailedPrecondition(f"job {number} is {held.state} already")
     return held
 
 
-def _lost(number: int, worker: str) -> Aborted:
-    return Aborted(f"job {number} is no longer leased to {worker!r}", reason=LEASE_LOST)
+def _lost(number: int, worker: str, state: JobState) -> Aborted:
+    why = f"is {state} already" if state.final else f"is no longer leased to {worker!r}"
+    return Aborted(f"job {number} {why}", reason=LEASE_LOST)
 
 
 def _line(error: str) -> str:

@@ -28,6 +28,11 @@ def add(connection: Connection, job: int, specs: Iterable[Mapping[str, Any]], fi
     return len(rows)
 
 
+def clear(connection: Connection, job: int) -> None:
+    """Delete the units of a job that was not planned to its end."""
+    connection.execute(delete(units).where(units.c.job == job))
+
+
 def waiting(database: Database, connection: Connection, job: int) -> bool:
     """Whether there is a unit to claim."""
     query = select(units.c.number).where(_free(database.now(connection), job)).limit(1)

@@ -190,7 +190,8 @@ def retry_job(
 ) -> None:
     """Read the dead letters of an ingest job again, in the same job, after their files were mended.
 
-    The counts are those of the whole job. A server may own the store meanwhile.
+    Units that a failed or cancelled job has left are run too. The counts are those of the whole job. A server may own
+    the store meanwhile.
     """
     from hashsvc.app import bulk
 

@@ -28,9 +28,9 @@ class Preview:
 def plan(catalog: Catalog, collection: Collection, spec: IngestSpec, *, request_id: str = "") -> Job:
     """Create an ingest job with its units in the manifest, or find the unfinished one that was asked the same.
 
-    Without a ``request_id``, a job of this collection with this very spec that is planned and not final is given back:
-    what it has done is not done again. Once it is done, a new job reads everything again, and stores only what is new
-    or changed.
+    Without a ``request_id``, a job of this collection with this very spec that has units left is given back: what it
+    has done is not done again. If it failed or was cancelled it is opened again, unless files changed since it was
+    planned. Once it is done, a new job reads everything again, and stores only what is new or changed.
 
     Raises:
         NotFound: there is nothing at a source.
@@ -43,6 +43,9 @@ def plan(catalog: Catalog, collection: Collection, spec: IngestSpec, *, request_
     try:
         for source in sources:
             source.check()
+        left = None if request_id else _left(catalog, collection, spec, sources)
+        if left is not None:
+            return catalog.jobs.reopen(left)
         job = catalog.jobs.create(JobKind.INGEST, collection.name, spec.as_json(), request_id)
         return job if job.units else plan_units(catalog, job, sources, spec)
     finally:
@@ -50,28 +53,49 @@ def plan(catalog: Catalog, collection: Collection, spec: IngestSpec, *, request_
 
 
 def _unfinished(catalog: Catalog, collection: Collection, spec: IngestSpec) -> Job | None:
-    asked = spec.as_json()
-    for job in catalog.jobs.list():
-        same = job.kind is JobKind.INGEST and job.collection == collection.name and dict(job.spec) == asked
-        if same and job.state in {JobState.PLANNED, JobState.RUNNING} and job.units_done < job.units:
+    for job in _alike(catalog, collection, spec):
+        if job.state in {JobState.PLANNED, JobState.RUNNING} and job.units_done < job.units:
             return job
     return None
 
 
-def plan_units(catalog: Catalog, job: Job, sources: Sequence[Source], spec: IngestSpec) -> Job:
-    """Write the units of a job that has none yet."""
-    return catalog.jobs.plan(job, cut(sources, spec))
+def _left(catalog: Catalog, collection: Collection, spec: IngestSpec, sources: Sequence[Source]) -> Job | None:
+    """The last job that was asked the same, if it ended with units left whose files are still as they were planned."""
+    job = next(_alike(catalog, collection, spec), None)
+    if job is None or not job.state.final or job.units_done >= job.units:
+        return None
+    units = {(unit.spec["source"], unit.spec.get("file")): unit for unit in catalog.jobs.units(job) if not unit.done}
+    try:
+        for unit in units.values():
+            next(sources[unit.spec["source"]].read(dict(unit.spec)), None)
+    except (FailedPrecondition, OSError):
+        return None
+    return job
+
+
+def _alike(catalog: Catalog, collection: Collection, spec: IngestSpec) -> Iterator[Job]:
+    """Jobs that were asked the same, newest first."""
+    asked = (JobKind.INGEST, collection.name, spec.as_json())
+    return (job for job in catalog.jobs.list() if (job.kind, job.collection, dict(job.spec)) == asked)
+
+
+def plan_units(catalog: Catalog, job: Job, sources: Sequence[Source], spec: IngestSpec, worker: str = "") -> Job:
+    """Write the units of a job that has none yet; see :meth:`hashsvc.catalog.jobs.Jobs.plan`."""
+    return catalog.jobs.plan(job, cut(sources, spec), worker)
 
 
 def plan_again(catalog: Catalog, collection: Collection, job: Job, *, rows: int = UNIT_ROWS) -> Job:
     """Open a final job again for its dead letters, after their files were mended: new units read exactly those rows.
 
-    Of a file that was damaged or cut off they read all from there on, within the job's limit.
+    Of a file that was damaged or cut off they read all from there on, within the job's limit. Units that a failed or
+    cancelled job has left are gone on with too.
 
     Raises:
-        FailedPrecondition: the job still runs, has no dead letters, or a file they name is gone.
+        FailedPrecondition: the job still runs, has nothing to retry, or a file that dead letters name is gone.
     """
     letters = catalog.jobs.dead_letters(job)
+    if not letters and job.units_done < job.units:
+        return catalog.jobs.reopen(job)
     if not letters:
         raise FailedPrecondition(f"job {job.id} has no dead letters to retry")
     spec = IngestSpec.of(job.spec)

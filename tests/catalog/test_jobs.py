@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -139,6 +139,71 @@ def test_a_job_put_back_waits_and_says_for_what(catalog: Catalog) -> None:
     taken = catalog.jobs.claim("w2", 60)
     assert taken is not None
     assert (taken.id, taken.error) == (other.id, "")
+
+
+def test_others_write_while_a_plan_is_drawn_and_nobody_gets_the_job(catalog: Catalog, held: Collection) -> None:
+    job = catalog.jobs.create(JobKind.INGEST, "things", {})
+    drawn: list[int] = []
+
+    def specs() -> Iterator[dict[str, int]]:
+        for n in range(2500):
+            if n in {1200, 2400}:
+                with ThreadPoolExecutor(1) as pool:  # it would wait for ever behind a transaction of ours
+                    pool.submit(catalog.items.write, held, [row(f"k{n}")]).result(timeout=20)
+                drawn.append(catalog.jobs.get(job).units)
+                assert catalog.jobs.claim("eager", 60, job) is None
+                assert catalog.jobs.plan(job, [{"n": -1}]).units == 0, "another planner keeps out"
+            yield {"n": n}
+
+    assert catalog.jobs.plan(job, specs()).units == 2500
+    assert drawn == [0, 0]
+    assert [unit.spec["n"] for unit in catalog.jobs.units(job)] == list(range(2500))
+    assert catalog.jobs.claim("w", 60, job) is not None
+
+
+def test_a_plan_that_was_left_is_made_anew(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = catalog.jobs.create(JobKind.INGEST, "things", {})
+    monkeypatch.setattr("hashsvc.catalog.jobs.PLAN_S", 0.0)
+
+    def dying() -> Iterator[dict[str, int]]:
+        yield from ({"n": n} for n in range(1500))
+        assert catalog.jobs.claim("successor", 60, job) is not None
+        yield from ({"n": n} for n in range(1500))
+
+    with pytest.raises(Aborted, match="no longer leased"):
+        catalog.jobs.plan(job, dying())
+    assert (catalog.jobs.get(job).units, len(catalog.jobs.units(job))) == (0, 1000)
+    with pytest.raises(Aborted):
+        catalog.jobs.plan(job, [{"n": 1}], "another")
+    assert catalog.jobs.plan(job, [{"n": 1}, {"n": 2}], "successor").units == 2
+    assert [unit.spec["n"] for unit in catalog.jobs.units(job)] == [1, 2]
+
+
+def test_a_plan_that_cannot_be_drawn_fails_its_job(catalog: Catalog) -> None:
+    job = catalog.jobs.create(JobKind.INGEST, "things", {})
+
+    def broken() -> Iterator[dict[str, int]]:
+        yield {"n": 0}
+        raise NotFound("the folder is gone")
+
+    with pytest.raises(NotFound):
+        catalog.jobs.plan(job, broken())
+    failed = catalog.jobs.get(job)
+    assert (failed.state, failed.error) == (JobState.FAILED, "it could not be planned: the folder is gone")
+
+
+def test_a_job_that_stopped_with_units_left_is_opened_again(catalog: Catalog, held: Collection) -> None:
+    job = catalog.jobs.plan(catalog.jobs.create(JobKind.INGEST, "things", {}), [{}, {}])
+    with pytest.raises(FailedPrecondition):
+        catalog.jobs.reopen(job)
+    catalog.items.write(held, [row("a")], progress=UnitProgress(job.id, 0, Counts(1, 1)))
+    catalog.jobs.fail(job, "", "the network is away")
+    opened = catalog.jobs.reopen(job)
+    assert (opened.state, opened.error, opened.finished_at, opened.counts) == (JobState.PLANNED, "", None, Counts(1, 1))
+    catalog.items.write(held, [row("b")], progress=UnitProgress(job.id, 1, Counts(1, 1)))
+    catalog.jobs.finish(job, "", {})
+    with pytest.raises(FailedPrecondition, match="2 of 2"):
+        catalog.jobs.reopen(job)
 
 
 def test_jobs_are_claimed_oldest_first_or_by_number(catalog: Catalog) -> None:

@@ -13,7 +13,7 @@ import pytest
 from hashsvc import ingest
 from hashsvc.domain.collections import Collection
 from hashsvc.domain.items import content_hash
-from hashsvc.domain.jobs import Counts, Job
+from hashsvc.domain.jobs import Counts, Job, JobState
 from hashsvc.domain.kinds import ContentMode, Kind
 from hashsvc.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
 from hashsvc.ingest import Bench, IngestSpec
@@ -291,6 +291,37 @@ def test_asking_again_goes_on_with_what_was_left(place: Workplace) -> None:
     assert other.id != first.id
     settled(place, run_all(bench, again))
     assert ingest.plan(place.catalog, place.collection, spec).id not in {first.id, other.id}
+
+
+@pytest.mark.parametrize("end", ["fail", "cancel"])
+@pytest.mark.parametrize("verb", ["plan", "retry"])
+def test_what_a_stopped_job_left_is_gone_on_with(place: Workplace, end: str, verb: str) -> None:
+    path = write_rows(place.folder / "rows.jsonl", 100)
+    spec = IngestSpec((str(path),), rows=10)
+    job = ingest.plan(place.catalog, place.collection, spec)
+    bench = place.bench(spec)
+    for unit in place.catalog.jobs.units(job)[:4]:
+        ingest.run_unit(bench, unit)
+    stopped = place.catalog.jobs.cancel(job) if end == "cancel" else place.catalog.jobs.fail(job, "", "away")
+    assert stopped.state.final
+    if verb == "retry":
+        again = ingest.plan_again(place.catalog, place.collection, stopped)
+    else:
+        again = ingest.plan(place.catalog, place.collection, spec)
+    assert (again.id, again.state, again.units_done) == (job.id, JobState.PLANNED, 4)
+    assert settled(place, run_all(bench, again)).counts == Counts(100, 100, 0, 0)
+    assert ingest.plan(place.catalog, place.collection, spec).id != job.id
+
+
+def test_a_job_that_failed_because_its_file_changed_is_planned_anew(place: Workplace) -> None:
+    path = write_rows(place.folder / "rows.jsonl", 30)
+    spec = IngestSpec((str(path),), rows=10)
+    job = ingest.plan(place.catalog, place.collection, spec)
+    place.catalog.jobs.fail(job, "", "the file changed")
+    write_rows(path, 31)
+    again = ingest.plan(place.catalog, place.collection, spec)
+    assert again.id != job.id
+    assert settled(place, run_all(place.bench(spec), again)).counts == Counts(31, 31, 0, 0)
 
 
 def test_repeated_requests_make_one_job(place: Workplace) -> None:

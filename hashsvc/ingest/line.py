@@ -1,6 +1,7 @@
 """A line of steps, each in its own thread, with bounded queues between them: reading, encoding and storing overlap.
 
-What is in flight is bounded: at most one item in every step's hands and ``depth`` before it.
+What is in flight is bounded: at most one item in every step's hands and ``depth`` before it, and of all steps together
+at most ``most`` that the last has not finished.
 """
 
 from __future__ import annotations
@@ -44,10 +45,12 @@ class Line:
     Args:
         steps: name and function of each.
         depth: items that may wait before a step.
+        most: items between the source and the end of the last step, together; None sets no bound of its own.
     """
 
     steps: dict[str, Callable[[Any], Any]]
     depth: int = 1
+    most: int | None = None
     clocks: dict[str, Clock] = field(default_factory=dict)
 
     def run(self, source: Iterable[Any], stop: threading.Event | None = None) -> Iterator[Any]:
@@ -60,9 +63,12 @@ class Line:
         stop = stop or threading.Event()
         queues: list[Queue[Any]] = [Queue(self.depth) for _ in range(len(self.steps) + 1)]
         self.clocks.update({name: Clock() for name in ("source", *self.steps)})
-        threads = [threading.Thread(target=self._draw, args=(source, queues[0], stop), daemon=True)]
+        room = threading.Semaphore(self.most) if self.most else None
+        threads = [threading.Thread(target=self._draw, args=(source, queues[0], room, stop), daemon=True)]
         for position, (name, step) in enumerate(self.steps.items()):
-            arguments = (self.clocks[name], step, queues[position], queues[position + 1], stop)
+            last = position == len(self.steps) - 1
+            done = _leaving(step, room) if room and last else step
+            arguments = (self.clocks[name], done, queues[position], queues[position + 1], stop)
             threads.append(threading.Thread(target=_work, args=arguments, daemon=True))
         for thread in threads:
             thread.start()
@@ -76,12 +82,19 @@ class Line:
             for thread in threads:
                 thread.join()
 
-    def _draw(self, source: Iterable[Any], out: Queue[Any], stop: threading.Event) -> None:
+    def _draw(
+        self, source: Iterable[Any], out: Queue[Any], room: threading.Semaphore | None, stop: threading.Event
+    ) -> None:
         clock = self.clocks["source"]
         items = iter(source)
         end = _End()
         try:
             while not stop.is_set():
+                began = time.perf_counter()
+                if room and not room.acquire(timeout=PATIENCE_S):
+                    clock.blocked += time.perf_counter() - began
+                    continue
+                clock.blocked += time.perf_counter() - began
                 began = time.perf_counter()
                 item = next(items, end)
                 clock.busy += time.perf_counter() - began
@@ -91,6 +104,18 @@ class Line:
         except BaseException as error:  # whatever stopped it is raised where the line is drawn from
             end.error = error
         _put(out, end, stop)
+
+
+def _leaving(step: Callable[[Any], Any], room: threading.Semaphore) -> Callable[[Any], Any]:
+    """``step``, and room for another item once it has ended."""
+
+    def leaving(item: Any) -> Any:
+        try:
+            return step(item)
+        finally:
+            room.release()
+
+    return leaving
 
 
 def _work(clock: Clock, step: Callable[[Any], Any], into: Queue[Any], out: Queue[Any], stop: threading.Event) -> None:

@@ -1,7 +1,7 @@
 """Units one behind the other: while one is encoded the next is read and the last is stored.
 
-Memory is bounded: at most eleven units are in flight (one in each of six hands, one before each of five), each of at
-most the job's rows and bytes.
+Memory is bounded, and so is what a worker keeps from others: at most ``AHEAD`` units are claimed and not yet stored,
+each of at most the job's rows and bytes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from hashsvc.ingest.line import Clock, Line
 from hashsvc.ingest.prepare import decode_each
 from hashsvc.ingest.unit import Batch, Bench, compare, encoded, kept, read, store
 
+AHEAD = 3
 TRIES = 5
 PAUSE_S = 0.2
 log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ def run_units(
             "keep": patient(partial(kept, bench)),
             "store": partial(_stored, bench),
         },
+        most=AHEAD,
         clocks={} if clocks is None else clocks,
     )
     with bench.pinned():

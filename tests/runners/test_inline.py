@@ -6,13 +6,14 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from hashsvc import ingest
+from hashsvc.catalog.database import Database
 from hashsvc.domain.items import Item
-from hashsvc.domain.jobs import Counts, DeadLetter, Job
+from hashsvc.domain.jobs import Counts, DeadLetter, Job, Unit
 from hashsvc.errors import Aborted, Cancelled, FailedPrecondition, Unavailable
 from hashsvc.ingest import IngestSpec, pipeline
 from hashsvc.ingest.line import Clock
@@ -153,6 +154,49 @@ def test_a_unit_that_another_took_is_passed_over(place: Workplace) -> None:
     assert not place.catalog.items.held(place.collection, ["row-3"]), "what was deleted since stays deleted"
     assert place.catalog.jobs.get(job).counts == Counts(60, 60, 0, 0)
     assert place.counts_add_up(job)
+
+
+def test_a_worker_claims_few_units_ahead(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec, job = planned(place, 60, 5)
+    ahead: list[int] = []
+    real = place.catalog.jobs.claim_unit
+
+    def claim(*arguments: Any, **named: Any) -> Unit | None:
+        unit = real(*arguments, **named)
+        in_hand = [u for u in place.catalog.jobs.units(job) if u.worker and not u.done]
+        ahead.append(len(in_hand))
+        return unit
+
+    monkeypatch.setattr(place.catalog.jobs, "claim_unit", claim)
+    with Lease(place.catalog, job.id, "me") as lease:
+        assert inline.run(job, place.bench(spec), lease, progress=dawdle).counts == Counts(60, 60, 0, 0)
+    assert max(ahead) <= pipeline.AHEAD
+
+
+def test_who_waits_looks_and_writes_nothing(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, job = planned(place, 20, 10)
+    while place.catalog.jobs.claim_unit(job, "somebody else", 60) is not None:
+        pass
+    stop, looks, writes = threading.Event(), threading.Semaphore(0), []
+    real_get, real_writing = place.catalog.jobs.get, Database.writing
+
+    def get(number: int) -> Job:
+        looks.release()
+        return real_get(number)
+
+    def writing(self: Database) -> Any:
+        writes.append(threading.current_thread().name)
+        return real_writing(self)
+
+    monkeypatch.setattr(place.catalog.jobs, "get", get)
+    monkeypatch.setattr(Database, "writing", writing)
+    lease = Lease(place.catalog, job.id, "me")
+    waiting = threading.Thread(target=lambda: list(inline.claims(place.catalog, lease, stop)), name="waiting")
+    waiting.start()
+    assert all(looks.acquire(timeout=30) for _ in range(4))
+    stop.set()
+    waiting.join(30)
+    assert "waiting" not in writes
 
 
 def dawdle(progress: Progress) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -108,20 +109,19 @@ class FlatPass:
         """See :class:`Pass`; pages beyond the first are left to the other exact pass."""
         if after != START:
             return self._rest.nearest(parts, queries, k, after)
-        flat, rest = _split(parts)
+        flat, rest = _split(parts, IndexKind.FLAT)
         found = [self._nearest(part, number, query, k) for part in flat for number, query in enumerate(queries)]
         return nearest_of(joined([*found, self._rest.nearest(rest, queries, k, after)]), len(queries), k)
 
     def inside(self, parts: Sequence[Part], queries: NDArray[np.uint64], radius: int) -> Rows:
         """See :class:`Pass`."""
-        flat, rest = _split(parts)
+        flat, rest = _split(parts, IndexKind.FLAT)
         found = [self._inside(part, number, query, radius) for part in flat for number, query in enumerate(queries)]
         return ordered(joined([*found, self._rest.inside(rest, queries, radius)]))
 
     def _nearest(self, part: Part, number: int, query: NDArray[np.uint64], k: int) -> Rows:
         """Everything up to the k-th code's distance: FAISS breaks ties its own way, so all of them are fetched."""
-        faiss_module()
-        index, code = _structure(part).index, to_codes(query[None], self._bits)
+        index, code = _index(part), to_codes(query[None], self._bits)
         distances, positions = index.search(code, min(k, len(part.ids)), params=_selector(part))
         distances = distances[0][positions[0] >= 0]
         if not len(distances):
@@ -130,7 +130,7 @@ class FlatPass:
         return nearest_of(self._inside(part, number, query, bound), number + 1, k)
 
     def _inside(self, part: Part, number: int, query: NDArray[np.uint64], radius: int) -> Rows:
-        index, code = _structure(part).index, to_codes(query[None], self._bits)
+        index, code = _index(part), to_codes(query[None], self._bits)
         # FAISS's radius is strict.
         _, distances, positions = index.range_search(code, radius + 1, params=_selector(part))
         return items_of(part, np.full(len(positions), number, np.int32), distances.astype(np.int32), positions)
@@ -168,7 +168,7 @@ class ApproximatePass:
 
     def approximated(self, parts: Sequence[Part], after: Cursor) -> list[Part]:
         """The parts of a nearest search that are not left to the exact pass."""
-        return [part for part in _split(parts)[0] if _mostly_allowed(part)] if after == START else []
+        return [part for part in _split(parts, self._kind)[0] if _mostly_allowed(part)] if after == START else []
 
     def inside(self, parts: Sequence[Part], queries: NDArray[np.uint64], radius: int) -> Rows:
         """See :class:`hashsvc.index.passes.Pass`; exact."""
@@ -177,7 +177,7 @@ class ApproximatePass:
     def _nearest(self, part: Part, queries: NDArray[np.uint64], k: int) -> Rows:
         wanted = min(len(part.ids), k + 4 * (len(part.ids) - bit_total(part.codes)) * k // len(part.ids) + 1)
         codes = to_codes(queries, self._bits)
-        distances, positions = _structure(part).index.search(codes, wanted, params=self._parameters())
+        distances, positions = _index(part).search(codes, wanted, params=self._parameters())
         real = positions >= 0
         numbers = np.repeat(np.arange(len(queries), dtype=np.int32), wanted)[real.reshape(-1)]
         rows = items_of(part, numbers, distances[real].astype(np.int32), positions[real].astype(np.int64))
@@ -200,15 +200,23 @@ def _mostly_allowed(part: Part) -> bool:
     return 2 * bit_total(part.codes) > len(part.ids)
 
 
-def _structure(part: Part) -> FaissStructure:
+def _index(part: Part) -> Any:
+    """FAISS's index of a part that has one, to be called from this thread."""
+    faiss_module()
     assert part.segment is not None
     assert part.segment.structure is not None
-    return part.segment.structure
+    return part.segment.structure.index
 
 
-def _split(parts: Sequence[Part]) -> tuple[list[Part], list[Part]]:
-    with_one = [part for part in parts if part.segment is not None and part.segment.structure is not None]
-    return with_one, [part for part in parts if part.segment is None or part.segment.structure is None]
+def _split(parts: Sequence[Part], kind: IndexKind) -> tuple[list[Part], list[Part]]:
+    """The parts whose segment has a structure of this kind, and the rest."""
+    flags = [_has(part, kind) for part in parts]
+    return list(compress(parts, flags)), list(compress(parts, (not flag for flag in flags)))
+
+
+def _has(part: Part, kind: IndexKind) -> bool:
+    structure = None if part.segment is None else part.segment.structure
+    return structure is not None and structure.kind is kind
 
 
 def _selector(part: Part) -> Any:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from hashsvc.index.passes import Pass
     from hashsvc.index.segment import Segment
 
-# Tables of a smaller segment save less than they cost: its scan takes a few microseconds.
-AUTO_TABLES_FROM = 50_000
+# Tables of a smaller segment save less than they cost: its scan takes a few microseconds, and each table takes 256 KiB
+# beside 4 bytes a code.
+TABLES_FROM = {IndexKind.TABLES: 4_096, IndexKind.AUTO: 50_000}
 # A smaller segment is scanned exactly in less time than an approximate index takes: a graph looks at some thousands of
 # codes that lie all over the memory.
 APPROXIMATE_FROM = {IndexKind.IVF: 10_000, IndexKind.HNSW: 250_000}
@@ -28,13 +29,26 @@ BUILDERS = {IndexKind.IVF: build_ivf, IndexKind.HNSW: build_hnsw}
 
 
 def equipped(segment: Segment, kind: IndexKind) -> Segment:
-    """The segment with what its kind searches by, as far as that is quickly made; graphs are left to the merging."""
-    wants_tables = kind is IndexKind.TABLES or (kind is IndexKind.AUTO and segment.codes >= AUTO_TABLES_FROM)
-    if wants_tables and segment.tables is None:
-        return replace(segment, tables=build_tables(segment))
-    if kind is IndexKind.FLAT and segment.structure is None:
-        return replace(segment, structure=build_flat(segment))
-    return segment
+    """The segment with what its kind searches by, as far as that is quickly made, and with nothing of another kind.
+
+    Graphs and lists are left to the merging.
+    """
+    tables, structure = segment.tables, segment.structure
+    if not _wants_tables(segment, kind):
+        tables = None
+    elif tables is None:
+        tables = build_tables(segment)
+    if structure is not None and structure.kind is not kind:
+        structure = None
+    if structure is None and kind is IndexKind.FLAT:
+        structure = build_flat(segment)
+    if tables is segment.tables and structure is segment.structure:
+        return segment
+    return replace(segment, tables=tables, structure=structure)
+
+
+def _wants_tables(segment: Segment, kind: IndexKind) -> bool:
+    return kind in TABLES_FROM and segment.codes >= TABLES_FROM[kind]
 
 
 def lacks_structure(segment: Segment, kind: IndexKind) -> bool:

@@ -11,7 +11,8 @@ import pytest
 
 from hashsvc.domain.kinds import IndexKind
 from hashsvc.errors import Corrupt, NotFound, ResourceExhausted
-from hashsvc.index import LiveIndex, load_snapshot, newest_snapshot, publish
+from hashsvc.index import LiveIndex, kinds, load_snapshot, newest_snapshot, publish
+from tests.index.oracle import clustered
 from tests.index.test_kinds import filled, pairs
 
 NONE = np.zeros(0, np.int64)
@@ -86,3 +87,35 @@ def test_a_full_disk_publishes_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(ResourceExhausted, match="no room on the disk"):
         publish(view, tmp_path)
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("published", list(IndexKind))
+def test_an_index_published_as_one_kind_and_loaded_as_another_answers_as_that_one(
+    published: IndexKind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kinds, "APPROXIMATE_FROM", {IndexKind.IVF: 1_000, IndexKind.HNSW: 1_000})
+    monkeypatch.setattr(kinds, "TABLES_FROM", {IndexKind.TABLES: 1_000, IndexKind.AUTO: 1_000})
+    rng = np.random.default_rng(1)
+    codes, queries = clustered(rng, 5_000, 64), clustered(rng, 12, 64)
+    made = {kind: LiveIndex(64, kind) for kind in (published, IndexKind.REFERENCE)}
+    for one in made.values():
+        one.apply(np.arange(5_000), codes, np.arange(0, 5_000, 9), 1)
+        while one.merge():
+            pass
+    publish(made[published].view(), tmp_path)
+    truth = made[IndexKind.REFERENCE].view()
+    for kind in IndexKind:
+        live = LiveIndex.from_snapshot(tmp_path, kind)
+        for _ in range(3):
+            view = live.view()
+            segment = view.held[0].segment
+            assert segment.structure is None or segment.structure.kind is kind
+            assert segment.tables is None or kind in {IndexKind.TABLES, IndexKind.AUTO}
+            found = view.search(queries, 10)
+            near = view.within(queries, 20)
+            assert near.ids.tolist() == truth.within(queries, 20).ids.tolist()
+            if found.exact:
+                assert found.ids.tolist() == truth.search(queries, 10).ids.tolist()
+            if not live.merge():
+                break
+        assert found.exact is (kind not in kinds.BUILDERS)

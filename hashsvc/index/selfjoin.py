@@ -146,16 +146,18 @@ def _equal_pairs(one: Distinct) -> Iterator[Pairs]:
 def _multiplied(
     one: Distinct, other: Distinct, left: NDArray[np.int64], right: NDArray[np.int64], distances: NDArray[np.uint16]
 ) -> Iterator[Pairs]:
-    """Pairs of positions from pairs of distinct codes."""
+    """Pairs of positions from pairs of distinct codes, a chunk at a time: their number is a product, without bound."""
     if len(one.order) == len(one.words) and len(other.order) == len(other.words):
         yield one.order[left], other.order[right], distances
         return
-    sizes = np.diff(one.starts)[left]
-    pair = np.repeat(np.arange(len(left)), sizes)
-    rank = np.arange(len(pair)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    members = one.order[one.starts[left[pair]] + rank]
-    starts = other.starts[right[pair]]
-    yield from _spans(members, starts, other.starts[right[pair] + 1] - starts, distances[pair], other.order)
+    members, partners = one.starts[left], other.starts[right]
+    widths = other.starts[right + 1] - partners
+    sizes = (one.starts[left + 1] - members) * widths
+    ends = np.cumsum(sizes)
+    begins = ends - sizes
+    for numbers, pair in _numbered(ends):
+        row, column = np.divmod(numbers - begins[pair], widths[pair])
+        yield one.order[members[pair] + row], other.order[partners[pair] + column], distances[pair]
 
 
 def _spans(
@@ -167,12 +169,17 @@ def _spans(
 ) -> Iterator[Pairs]:
     """Each of ``left`` with its ``counts`` partners ``order[starts:starts + counts]``, in chunks."""
     ends = np.cumsum(counts)
+    for numbers, span in _numbered(ends):
+        partner = starts[span] + numbers - (ends[span] - counts[span])
+        yield left[span], order[partner], distances[span]
+
+
+def _numbered(ends: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Numbers from 0 to the last of ``ends``, a chunk at a time, and the span that each lies in."""
     total = int(ends[-1]) if len(ends) else 0
     for first in range(0, total, CHUNK):
         numbers = np.arange(first, min(first + CHUNK, total))
-        span = np.searchsorted(ends, numbers, side="right")
-        partner = starts[span] + numbers - (ends[span] - counts[span])
-        yield left[span], order[partner], distances[span]
+        yield numbers, np.searchsorted(ends, numbers, side="right")
 
 
 def _joined(
@@ -258,5 +265,6 @@ def _compared(words: NDArray[np.uint64], others: NDArray[np.uint64], radius: int
         first = number + 1 if same else 0
         distances = distances_of(others[first:], query)
         right = np.flatnonzero(distances <= radius)
-        if len(right):
-            yield np.full(len(right), number), right + first, distances[right].astype(np.uint16)
+        for start in range(0, len(right), CHUNK):
+            some = right[start : start + CHUNK]
+            yield np.full(len(some), number), some + first, distances[some].astype(np.uint16)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -77,6 +78,27 @@ def test_chunks_are_small_and_alike_for_any_threads(monkeypatch: pytest.MonkeyPa
         assert [column.tolist() for column in one] == [column.tolist() for column in other]
 
 
+def test_codes_that_many_items_share_are_multiplied_out_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selfjoin, "CHUNK", 1_000)
+    words, shared, alone = np.arange(40, dtype=np.uint64)[:, None], 2_000, 3
+    many = selfjoin.Distinct(words, np.arange(40 * shared), np.arange(0, 40 * shared + 1, shared))
+    few = selfjoin.Distinct(words, np.arange(40 * alone), np.arange(0, 40 * alone + 1, alone))
+    left, right = np.triu_indices(40, 1)
+    for one, other, width in ((many, many, shared), (many, few, alone), (few, many, shared)):
+        tracemalloc.start()
+        chunks = list(itertools.islice(selfjoin._multiplied(one, other, left, right, left.astype(np.uint16)), 20))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert [len(chunk[0]) for chunk in chunks] == [1_000] * 20
+        assert peak < 100 * (20 * 1_000 + len(left))
+        lefts, rights, distances = (np.concatenate(column) for column in zip(*chunks, strict=True))
+        height, pair = len(one.order) // 40, np.arange(20_000) // (len(one.order) // 40 * width)
+        row, column = np.divmod(np.arange(20_000) % (height * width), width)
+        assert np.array_equal(lefts, left[pair] * height + row)
+        assert np.array_equal(rights, right[pair] * width + column)
+        assert np.array_equal(distances, left[pair])
+
+
 def test_a_join_can_be_left_early() -> None:
     codes = np.zeros((3000, 8), np.uint8)
     first = next(iter(self_join(codes, 0, threads=2)))
@@ -86,7 +108,9 @@ def test_a_join_can_be_left_early() -> None:
 
 def test_no_kernel_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selfjoin, "joining_functions", lambda words: None)
+    monkeypatch.setattr(selfjoin, "CHUNK", 100)
     codes = clustered(np.random.default_rng(6), 300, 128)
+    assert max(len(chunk[0]) for chunk in self_join(codes, 128)) == 100
     assert listed(self_join(codes, 9)) == every_pair(codes, codes, 9, same=True)
     assert listed(join(codes[:100], codes, 9)) == every_pair(codes[:100], codes, 9, same=False)
 

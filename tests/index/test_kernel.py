@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from hashsvc.index import segment, warm
+from hashsvc.index.kernel import compiled
 from hashsvc.index.kernel.compiled import functions
+from hashsvc.index.selfjoin import self_join
 from hashsvc.index.tables import substrings
 
 PLAIN = """
@@ -43,12 +45,50 @@ def test_a_processor_without_wide_vectors_answers_alike_from_its_own_cache(tmp_p
     assert next(tmp_path.iterdir()).stat().st_mode & 0o077 == 0
 
 
+def test_where_nothing_can_be_cached_the_kernel_is_compiled_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("numba.core.caching.CacheImpl._locator_classes", [])
+    monkeypatch.setattr(compiled._State, "kept", True)
+    monkeypatch.setattr(compiled, "UNSIZED", ("settle",))
+    monkeypatch.setattr(compiled, "SCAN", ("settle", "settle", "settle"))
+    monkeypatch.setattr(compiled, "TABLES", ())
+    monkeypatch.setattr(compiled._State, "ready", {})
+    compiled.prepare(1, None)
+    compiled.prepare(2, None)
+    assert (functions(1) is not None, functions(2) is not None) == (True, True)
+    assert [record.getMessage() for record in caplog.records] == [
+        "no folder to keep the compiled kernel in is writable, so every start compiles it anew: "
+        "set HASHSVC_KERNEL_CACHE to one that is"
+    ]
+
+
+def test_joins_that_do_not_compile_are_left_to_numpy(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    warm(bits=(64,))
+    tries: list[int] = []
+
+    def refuse(names: tuple[str, ...], words: int) -> None:
+        tries.append(words)
+        raise RuntimeError("no such instruction")
+
+    monkeypatch.setattr(compiled._State, "joining", {})
+    monkeypatch.setattr(compiled, "_compiled", refuse)
+    codes = np.array([[0] * 8, [0] * 7 + [1], [255] * 8], np.uint8)
+    for _ in range(2):
+        (left, right, distances), *rest = self_join(codes, 3)
+        assert (left.tolist(), right.tolist(), distances.tolist(), rest) == ([0], [1], [1], [])
+    assert tries == [1]
+    assert "no such instruction" in caplog.text
+
+
 def test_a_call_with_other_types_is_refused_not_compiled() -> None:
     warm(bits=(64,))
-    compiled = functions(1)
-    assert compiled is not None
+    ready = functions(1)
+    assert ready is not None
     with pytest.raises(TypeError, match="No matching definition"):
-        compiled["settle"](1, 2, 3)
+        ready["settle"](1, 2, 3)
 
 
 @pytest.mark.parametrize("bits", range(8, 1025, 8))

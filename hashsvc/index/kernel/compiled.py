@@ -19,6 +19,8 @@ TABLES = ("tables_nearest", "tables_inside")
 JOINING = ("join_range",)
 FILTERING = ("add_owners", "cut", "gather", "locate")
 UNSIZED = ("settle", *FILTERING)
+# What numba says where it finds no folder to keep compiled functions in.
+NO_FOLDER = "no locator available"
 
 Functions = dict[str, Callable[..., Any]]
 
@@ -28,9 +30,10 @@ class _State:
 
     lock = threading.Lock()
     ready: ClassVar[dict[int, Functions]] = {}
-    joining: ClassVar[dict[int, Functions]] = {}
-    failure = "not warmed"
+    joining: ClassVar[dict[int, Functions | None]] = {}
+    failure = "this process has not warmed the kernel: hashsvc.index.warm does"
     cache: Path | None = None
+    kept = True
 
 
 def prepare(words: int, cache: Path | None) -> None:
@@ -64,8 +67,13 @@ def joining_functions(words: int) -> Functions | None:
         return None
     with _State.lock:
         if words not in _State.joining:
-            with _cache_at(_State.cache):
-                _State.joining[words] = _compiled(JOINING, words)
+            try:
+                with _cache_at(_State.cache):
+                    _State.joining[words] = _compiled(JOINING, words)
+            except Exception as error:
+                # As in prepare: numpy finds the same pairs.
+                _State.joining[words] = None
+                LOG.warning("joining without the compiled kernel: %s: %s", type(error).__name__, error)
         return _State.joining[words]
 
 
@@ -75,6 +83,22 @@ def failure() -> str:
 
 
 def _compiled(names: tuple[str, ...], words: int) -> Functions:
+    """Functions from the cache or into it; only compiled where there is no folder to keep them in."""
+    if _State.kept:
+        try:
+            return _made(names, words, cache=True)
+        except RuntimeError as error:
+            if NO_FOLDER not in str(error):
+                raise
+            _State.kept = False
+            LOG.warning(
+                "no folder to keep the compiled kernel in is writable, so every start compiles it anew: "
+                "set HASHSVC_KERNEL_CACHE to one that is"
+            )
+    return _made(names, words, cache=False)
+
+
+def _made(names: tuple[str, ...], words: int, *, cache: bool) -> Functions:
     import numba
 
     from hashsvc.index.kernel import filtering, hashing, joining, scan
@@ -87,7 +111,8 @@ def _compiled(names: tuple[str, ...], words: int) -> Functions:
         **dict.fromkeys(JOINING, joining),
     }
     return {
-        name: numba.njit([signature(name, words)], nogil=True, cache=True)(getattr(rooms[name], name)) for name in names
+        name: numba.njit([signature(name, words)], nogil=True, cache=cache)(getattr(rooms[name], name))
+        for name in names
     }
 
 

@@ -15,8 +15,13 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "open"]
 
 
-def open(location: str) -> Store:  # noqa: A001
-    """Open the store at a folder or database URL in this process; see :func:`hashsvc.app.open_store`."""
+def open(location: str, *, warm: bool = True) -> Store:  # noqa: A001
+    """Open the store at a folder or database URL in this process; see :func:`hashsvc.app.open_store`.
+
+    Args:
+        location: the folder or URL.
+        warm: compile the search kernel first, or load it from its cache; False for a process that will not search.
+    """
     from hashsvc.app import open_store
 
-    return open_store(location)
+    return open_store(location, warm=warm)

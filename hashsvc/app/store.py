@@ -28,6 +28,7 @@ from hashsvc.domain.jobs import JobKind
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
 from hashsvc.domain.service import PIECE, STEPS, Page
 from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, NotFound
+from hashsvc.index import warm as warm_kernel
 from hashsvc.readers import Columns
 from hashsvc.search import Exactness, Searcher
 from hashsvc.settings import Limits, Settings
@@ -65,6 +66,7 @@ def open_store(
     address: str = "",
     eager: bool = True,
     shard: Shard | None = None,
+    warm: bool = False,
 ) -> Store:
     """Open the store at a folder or a PostgreSQL URL; a new embedded store is created.
 
@@ -77,6 +79,9 @@ def open_store(
         eager: each search first looks for what workers committed; False leaves that to :meth:`Store.upkeep`, as a
             server does. Writes of this process are seen at once either way.
         shard: the replica searches this part of every collection only, which it owns.
+        warm: compile the search kernel, or load it from its cache, for the code lengths of the store's collections and
+            of those made through it later: some ten seconds once on a machine, half a second after. Without it, and
+            without :func:`hashsvc.index.warm`, searches answer the same through numpy, slower.
 
     Raises:
         Owned: another process owns the store; the message says how to reach it.
@@ -88,7 +93,14 @@ def open_store(
     layout.folder.mkdir(parents=True, exist_ok=True)
     if layout.embedded and not is_made(layout.database):
         migrate(layout.database)
-    return Store(layout, settings, role=role, address=address, eager=eager, shard=shard)
+    store = Store(layout, settings, role=role, address=address, eager=eager, shard=shard, warm=warm)
+    if warm:
+        try:
+            store.warm_kernel()
+        except BaseException:
+            store.close()
+            raise
+    return store
 
 
 class Store:
@@ -106,6 +118,7 @@ class Store:
         address: str,
         eager: bool,
         shard: Shard | None = None,
+        warm: bool = False,
     ) -> None:
         self.layout = layout
         self.settings = settings
@@ -133,6 +146,7 @@ class Store:
             shard=shard,
             fence=self._owned,
         )
+        self._warm = warm
         self._forget_at = 0.0
         self._seen: dict[int, Collection] = {}
         self._items = Items(
@@ -191,7 +205,10 @@ class Store:
                     f"encoder {version.label} makes {version.spec.bits} bits, not {bits}", field="bits"
                 )
             collection = Collection.encoded(name, version, content=content, fields=fields, index=index)
-        return self.catalog.collections.create(collection)
+        made = self.catalog.collections.create(collection)
+        if self._warm:
+            warm_kernel(self.settings.kernel_cache, [made.bits])
+        return made
 
     def collection(self, name: str) -> Collection:
         """See :meth:`Service.collection`."""
@@ -536,6 +553,11 @@ class Store:
         """Delete every snapshot but those of whole collections that are kept; what is needed is made again."""
         self._check_owner()
         self._live.clear(kept)
+
+    def warm_kernel(self, *, least: int = 0) -> None:
+        """Compile the search kernel, or load it, for the code lengths of the collections of ``least`` items or more."""
+        lengths = {collection.bits for collection in self.collections() if collection.items >= least}
+        warm_kernel(self.settings.kernel_cache, sorted(lengths))
 
     def warm(self) -> None:
         """Load every live index and the encoder of every collection, so that no request has to."""

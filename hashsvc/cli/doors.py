@@ -16,10 +16,18 @@ if TYPE_CHECKING:
     from hashsvc.domain.service import Service
     from hashsvc.domain.shards import Shard
 
+# Codes that numpy compares in about the time in which the kernel is loaded from its cache.
+NUMPY_COMPARES = 10_000_000
+
 
 @contextmanager
 def service(
-    store: str | None, server: str | None, *, role: Literal["owner", "worker"] = "owner", create: bool = False
+    store: str | None,
+    server: str | None,
+    *,
+    role: Literal["owner", "worker"] = "owner",
+    create: bool = False,
+    searches: int = 0,
 ) -> Iterator[Service]:
     """The verbs of the store, or of the server when one is named.
 
@@ -28,6 +36,8 @@ def service(
         server: HOST:PORT of a server, or of all shards of a cluster with commas between them; or None.
         role: "worker" for what needs no live index, and so may stand beside the owner of the store.
         create: whether a store that does not exist yet is made.
+        searches: how many queries a store in this process will be asked: where numpy would take longer over them than
+            loading the search kernel takes, that is done first.
     """
     if server:
         if store:
@@ -39,6 +49,8 @@ def service(
             client.close()
         return
     with local_store(store, role=role, create=create) as opened:
+        if searches:
+            opened.warm_kernel(least=NUMPY_COMPARES // searches)
         yield opened
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import hashsvc
 from hashsvc.app import Store, open_store
 from hashsvc.app.following import Follower
 from hashsvc.app.layout import Layout
@@ -32,6 +33,24 @@ SMALL = Comparison("n", Operator.LT, (5,))
 def test_a_second_owner_is_refused_and_told_where_the_first_is(tmp_path: Path) -> None:
     with open_store(str(tmp_path), address="127.0.0.1:4242"), pytest.raises(Owned, match=r"127\.0\.0\.1:4242"):
         open_store(str(tmp_path))
+
+
+def test_an_opened_store_has_the_kernel_of_its_code_lengths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    warmed: list[tuple[str, list[int]]] = []
+    monkeypatch.setattr("hashsvc.app.store.warm_kernel", lambda cache, bits: warmed.append((cache, list(bits))))
+    with open_store(str(tmp_path)) as store:
+        store.create_collection("small", bits=64)
+        store.create_collection("large", bits=128)
+        assert warmed == []
+    with hashsvc.open(str(tmp_path), warm=False):
+        assert warmed == []
+    with hashsvc.open(str(tmp_path)) as store:
+        assert warmed == [("", [64, 128])]
+        store.create_collection("larger", bits=256)
+        assert warmed[1:] == [("", [256])]
+        store.upsert("small", [Item("one", code=bytes(8))])
+        store.warm_kernel(least=1)
+        assert warmed[2:] == [("", [64])]
 
 
 def test_a_worker_stands_beside_the_owner_and_its_writes_are_seen(raw: Store, codes: np.ndarray) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hashsvc.catalog.tables import HEAD
+from hashsvc.cli import doors
 from hashsvc.codes import hamming
 from tests.cli.conftest import Run, random_codes, write_codes
 
@@ -53,6 +54,23 @@ def test_search_by_key_leaves_the_item_out_and_within_is_complete(hashsvc: Run, 
     expected = {f"k{i}" for i in np.flatnonzero(distances <= radius)} - {"k7"}
     assert {match["key"] for match in all_of["matches"]} == expected
     assert all_of["complete"]
+
+
+def test_verbs_load_the_kernel_where_they_ask_more_than_loading_costs(
+    hashsvc: Run, codes_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[list[int]] = []
+    monkeypatch.setattr("hashsvc.app.store.warm_kernel", lambda cache, bits: loaded.append(list(bits)))
+    code = "00" * 8
+    hashsvc("collections", "list", "--store", codes_store)
+    hashsvc("items", "count", "codes", "--store", codes_store)
+    assert loaded == []
+    hashsvc("search", "codes", "--code", code, "--store", codes_store)
+    assert loaded == [[]]
+    monkeypatch.setattr(doors, "NUMPY_COMPARES", 100)
+    hashsvc("search", "codes", "--code", code, "--store", codes_store)
+    hashsvc("within", "codes", "--code", code, "-r", 3, "--store", codes_store)
+    assert loaded[1:] == [[64], [64]]
 
 
 def test_filters_reach_search_list_and_count(hashsvc: Run, codes_store: Path) -> None:

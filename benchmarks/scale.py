@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hashsvc.index.tables import signed, substrings
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -48,15 +50,16 @@ class Rates:
 
 def need(items: float, bits: int, shards: int, rates: Rates) -> dict[str, Any]:
     """Bytes, hours and milliseconds for a collection of this size."""
-    words = bits / 64
+    words, entry = bits / 64, bits / 8 + rates.posting + tables_entry(bits)
     latency = fan_out(shards, rates)
     return {
         "items": items,
         "bits": bits,
         "shards": shards,
         "sql_gb": round(items * rates.row / 1e9),
-        "index_gb": round(items * (bits / 8 + rates.posting) / 1e9),
-        "index_gb_a_shard": round(items * (bits / 8 + rates.posting) / 1e9 / shards, 1),
+        "index_gb": round(items * entry / 1e9),
+        "index_gb_a_shard": round(items * entry / 1e9 / shards, 1),
+        "scan_kind_gb": round(items * (entry - tables_entry(bits)) / 1e9),
         "scan_ms_a_shard_and_core": round(items / shards * words / rates.scan * 1e3, 1),
         "encode_core_hours": round(items / rates.encode / 3600),
         "write_hours": round(items / rates.write / 3600, 1),
@@ -66,6 +69,12 @@ def need(items: float, bits: int, shards: int, rates: Rates) -> dict[str, Any]:
         "fan_out_ms": {name: round(value, 2) for name, value in latency.items()},
         "fan_out_p50_ratio": round(latency["p50"] / rates.p50_ms, 2),
     }
+
+
+def tables_entry(bits: int) -> int:
+    """Bytes of an item in the hash tables that the default kind has beside its codes."""
+    cuts = substrings(bits)
+    return len(cuts) * (6 if signed(cuts) else 4)
 
 
 def fan_out(shards: int, rates: Rates, seed: int = 0) -> dict[str, float]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hashsvc.index.layout import frozen, full_bitmap, set_places, without
-from hashsvc.index.part import Part, part_of
+from hashsvc.index.layout import bits_at, frozen, full_bitmap, without
+from hashsvc.index.part import Part, answers, part_from, part_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,19 +44,32 @@ class Held:
         return self.less_places(places[places >= 0])
 
     def less_places(self, places: NDArray[np.int64]) -> Held:
-        """The same without the items at these places."""
-        if not len(places):
-            return self
+        """The same without the items at these places; no codes but theirs are looked at."""
         base = self.segment.extra_base
-        first = places < base
-        items = without(self.items, places[first]) if first.any() else self.items
-        extras = self.extras if first.all() else without(self.extras, places[~first] - base)
-        return hold(self.segment, items, extras)
+        first, extra = places[places < base], places[places >= base] - base
+        first, extra = np.unique(first[bits_at(self.items, first)]), np.unique(extra[bits_at(self.extras, extra)])
+        if not len(first) + len(extra):
+            return self
+        items = frozen(without(self.items, first)) if len(first) else self.items
+        extras = frozen(without(self.extras, extra)) if len(extra) else self.extras
+        codes = items if not extras.any() else self._codes_without(first, extra, items, extras)
+        live = self.live - len(first) - len(extra)
+        return Held(self.segment, items, extras, live, part_from(self.segment, codes, items, extras, live))
+
+    def _codes_without(
+        self,
+        first: NDArray[np.int64],
+        extra: NDArray[np.int64],
+        items: NDArray[np.uint64],
+        extras: NDArray[np.uint64],
+    ) -> NDArray[np.uint64]:
+        """Codes that still answer: of those that lose an item, the ones with a living item left."""
+        touched = np.concatenate([first, self.segment.owners(extra)])
+        return frozen(without(self.part.codes, touched[~answers(self.segment, items, extras, touched)]))
 
     def living(self) -> NDArray[np.int64]:
         """Places of the living items."""
-        extras = set_places(self.extras) + self.segment.extra_base
-        return np.concatenate([set_places(self.items), extras])
+        return self.segment.places(self.items, self.extras)
 
 
 def hold(segment: Segment, items: NDArray[np.uint64] | None = None, extras: NDArray[np.uint64] | None = None) -> Held:

@@ -94,13 +94,27 @@ def bitmap_of(positions: NDArray[np.int64], count: int) -> NDArray[np.uint64]:
 
 def set_places(bitmap: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Places ``int64[n]`` of the set bits, ascending."""
-    return np.flatnonzero(np.unpackbits(bitmap.view(np.uint8), bitorder="little"))
+    words = np.flatnonzero(bitmap)
+    if 4 * len(words) > len(bitmap):
+        return np.flatnonzero(np.unpackbits(bitmap.view(np.uint8), bitorder="little"))
+    places = np.flatnonzero(np.unpackbits(bitmap[words].view(np.uint8), bitorder="little"))
+    numbered: NDArray[np.int64] = GROUP * words[places >> 6] + (places & 63)
+    return numbered
 
 
 def bits_at(bitmap: NDArray[np.uint64], places: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether each of ``places`` is set."""
     flags: NDArray[np.bool_] = (bitmap[places >> 6] >> (places & 63).astype(np.uint64) & np.uint64(1)).astype(bool)
     return flags
+
+
+def bits_before(bitmap: NDArray[np.uint64], places: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """How many bits are set before each of ``places``, which may be the end of the bitmap."""
+    before = np.concatenate([[0], np.cumsum(np.bitwise_count(bitmap), dtype=np.int64)])
+    word, bit = places >> 6, (places & 63).astype(np.uint64)
+    inside = np.append(bitmap, np.uint64(0))[word] & ((np.uint64(1) << bit) - np.uint64(1))
+    counts: NDArray[np.int64] = before[word] + np.bitwise_count(inside)
+    return counts
 
 
 def without(bitmap: NDArray[np.uint64], places: NDArray[np.int64]) -> NDArray[np.uint64]:

@@ -16,7 +16,7 @@ from hashsvc.errors import InvalidArgument
 from hashsvc.failpoints import reach
 from hashsvc.index.held import Held, hold
 from hashsvc.index.kinds import equipped, exact_way, way_of
-from hashsvc.index.layout import bit_total, to_words, word_count
+from hashsvc.index.layout import to_words, word_count
 from hashsvc.index.memory import Memory
 from hashsvc.index.merging import chosen, fused
 from hashsvc.index.segment import build_segment
@@ -128,7 +128,7 @@ class LiveIndex:
             self._watermark = watermark
             self._view = self._new_view()
         if len(self._view.held) > MOST_SEGMENTS:
-            self.merge()
+            self.merge(wait=False)
 
     def _checked(
         self, ids: NDArray[np.int64], codes: NDArray[np.uint8], deleted: NDArray[np.int64]
@@ -171,28 +171,36 @@ class LiveIndex:
         """What the newest view takes in memory."""
         return self._view.memory()
 
-    def merge(self, *, everything: bool = False) -> bool:
+    def merge(self, *, everything: bool = False, wait: bool = True) -> bool:
         """Fuse small segments, and those full of tombstones, into one; searches and writes go on meanwhile.
 
         Args:
             everything: fuse all segments and the tail into one.
+            wait: where another thread is merging, begin when it is done; else leave it to that one.
 
         Returns:
-            Whether there was anything to do; call again until there is not.
+            Whether this call fused any; call again until it does not.
         """
-        with self._merging:
-            with self._writing:
-                if everything:
-                    self._freeze()
-                before = chosen(self._held, self.kind, everything=everything)
-            if not before:
-                return False
-            reach("merge.begun")
-            fresh = fused(before, self.bits, self.kind)
-            reach("merge.built")
-            with self._writing:
-                self._swap(before, fresh)
-            return True
+        if not self._merging.acquire(blocking=wait):
+            return False
+        try:
+            return self._merge(everything=everything)
+        finally:
+            self._merging.release()
+
+    def _merge(self, *, everything: bool) -> bool:
+        with self._writing:
+            if everything:
+                self._freeze()
+            before = chosen(self._held, self.kind, everything=everything)
+        if not before:
+            return False
+        reach("merge.begun")
+        fresh = fused(before, self.bits, self.kind)
+        reach("merge.built")
+        with self._writing:
+            self._swap(before, fresh)
+        return True
 
     def _swap(self, before: tuple[Held, ...], fresh: Held | None) -> None:
         """Put ``fresh`` in the place of ``before``, less what was deleted while it was being made."""
@@ -222,9 +230,9 @@ class LiveIndex:
 
 def _gone(old: Held, now: Held | None) -> NDArray[np.int64]:
     """Ids that lived in ``old`` and do not in ``now``."""
-    if now is not None and bit_total(old.items) == bit_total(now.items) and old.live == now.live:
-        return np.zeros(0, np.int64)
-    places = old.living()
+    items, extras = old.items, old.extras
     if now is not None:
-        places = np.setdiff1d(places, now.living(), assume_unique=True)
-    return old.segment.item_ids(places)
+        if now.live == old.live:
+            return np.zeros(0, np.int64)
+        items, extras = items & ~now.items, extras & ~now.extras
+    return old.segment.item_ids(old.segment.places(items, extras))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hashsvc.index.kernel.compiled import functions
-from hashsvc.index.layout import bit_total, bits_at, frozen, set_places
+from hashsvc.index.layout import bit_total, bits_at, bits_before, frozen, set_places
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,3 +90,16 @@ def answering_codes(segment: Segment, items: NDArray[np.uint64], extras: NDArray
     codes = items.copy()
     np.bitwise_or.at(codes, dark >> 6, np.uint64(1) << (dark & 63).astype(np.uint64))
     return codes
+
+
+def answers(
+    segment: Segment, items: NDArray[np.uint64], extras: NDArray[np.uint64], codes: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Whether each of these codes ``int64[n]`` has an allowed item."""
+    found = bits_at(items, codes)
+    others = np.flatnonzero(~found & bits_at(segment.shared, codes))
+    if len(others):
+        group = np.searchsorted(segment.shared_codes, codes[others].astype(np.uint32))
+        starts, stops = segment.shared_offsets[group], segment.shared_offsets[group + 1]
+        found[others] = bits_before(extras, stops) > bits_before(extras, starts)
+    return found

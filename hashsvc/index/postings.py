@@ -36,7 +36,7 @@ def items_of(
 
 def _extras_of(part: Part, positions: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Every extra of these shared codes, and which of ``positions`` it belongs to."""
-    groups = np.searchsorted(part.shared_codes, positions)
+    groups = np.searchsorted(part.shared_codes, positions.astype(np.uint32))
     starts = part.shared_offsets[groups].astype(np.int64)
     counts = part.shared_offsets[groups + 1].astype(np.int64) - starts
     origin = np.repeat(np.arange(len(positions)), counts)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hashsvc.index.kernel.compiled import functions
-from hashsvc.index.layout import GROUP, all_words, bitmap_of, frozen, group_count, to_blocks, words_at
+from hashsvc.index.layout import GROUP, all_words, bitmap_of, frozen, group_count, set_places, to_blocks, words_at
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -74,7 +74,8 @@ class Segment:
 
     def owners(self, extras: NDArray[np.int64]) -> NDArray[np.int64]:
         """The code ``int64[n]`` each of these extras belongs to."""
-        group = np.searchsorted(self.shared_offsets, extras, side="right") - 1
+        # Looked up as another type, each number of the array searched would be converted first.
+        group = np.searchsorted(self.shared_offsets, extras.astype(np.uint32), side="right") - 1
         return self.shared_codes[group].astype(np.int64)
 
     def locate(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -105,6 +106,10 @@ class Segment:
         at = self.extra_order[np.minimum(low, len(self.extra_ids) - 1)].astype(np.int64)
         hit = self.extra_ids[at] == wanted
         places[missing[hit]] = self.extra_base + at[hit]
+
+    def places(self, items: NDArray[np.uint64], extras: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Places ``int64[n]``, ascending, of the items of two bitmaps: of codes' first items and of extras."""
+        return np.concatenate([set_places(items), set_places(extras) + self.extra_base])
 
     def item_ids(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Item ids ``int64[n]`` at these places."""

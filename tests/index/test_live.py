@@ -5,19 +5,27 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from hashsvc.domain.kinds import IndexKind
 from hashsvc.errors import FailedPrecondition, InvalidArgument
-from hashsvc.index import Audit, ItemBitmap, LiveIndex, kinds, publish, streaming
+from hashsvc.index import Audit, ItemBitmap, LiveIndex, kinds, part, publish, streaming
+from hashsvc.index import live as index_live
 from hashsvc.index.audit import recall
-from hashsvc.index.faisskinds import FaissStructure
+from hashsvc.index.faisskinds import FaissStructure, faiss_module
+from hashsvc.index.held import Held
 from hashsvc.index.kernel import compiled
-from hashsvc.index.merging import chosen
+from hashsvc.index.layout import bitmap_of, bits_before, set_places
+from hashsvc.index.merging import chosen, fused
+from hashsvc.index.part import Part
+from hashsvc.index.planner import Planner
 from hashsvc.index.reference import ReferencePass
+from hashsvc.index.rows import Rows
 from tests.index.oracle import Oracle, clustered
 from tests.index.test_kinds import NONE, filled, pairs
 
@@ -76,6 +84,73 @@ def test_tombstones_are_merged_away() -> None:
     live.apply(NONE, np.zeros((0, 8), np.uint8), np.arange(1000), 3)
     assert live.view().held == ()
     assert live.view().search(np.zeros((1, 8), np.uint8), 3).ids.tolist() == []
+
+
+@pytest.mark.parametrize("rows", [300, 2_000])
+def test_a_deletion_looks_at_the_codes_it_touches_only(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(rows)
+    codes = rng.integers(0, 256, (90, 8), dtype=np.uint8)[rng.integers(0, 90, rows) * rng.integers(0, 2, rows)]
+    live, gone = LiveIndex(64, tail_rows=64), rng.permutation(rows)
+    live.apply(np.arange(rows), codes, NONE, 1)
+    segment = live.view().held[0].segment
+    whole = part.answering_codes
+    monkeypatch.setattr(part, "answering_codes", lambda *_: pytest.fail("a write went through every extra"))
+    for watermark, start in enumerate(range(0, rows - 7, 7), 2):
+        again = gone[max(start - 5, 0) : start + 7]
+        live.apply(NONE, np.zeros((0, 8), np.uint8), np.concatenate([again, again[:3]]), watermark)
+        held = live.view().held[0]
+        alive = np.isin(segment.ids, gone[start + 7 :]), np.isin(segment.extra_ids, gone[start + 7 :])
+        assert np.array_equal(set_places(held.items), np.flatnonzero(alive[0]))
+        assert np.array_equal(set_places(held.extras), np.flatnonzero(alive[1]))
+        assert np.array_equal(held.part.codes, whole(segment, held.items, held.extras))
+        assert held.live == held.part.total == live.view().items == rows - start - 7
+
+
+def test_a_writer_does_not_wait_for_a_merge(monkeypatch: pytest.MonkeyPatch) -> None:
+    live, codes = LiveIndex(64, tail_rows=64), clustered(np.random.default_rng(2), 2_432, 64)
+    for start in range(0, 1_920, 64):
+        live.apply(np.arange(start, start + 64), codes[start : start + 64], NONE, start)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def held_up(*arguments: Any) -> Any:
+        begun.set()
+        assert go_on.wait(60)
+        fresh = fused(*arguments)
+        monkeypatch.setattr(Held, "living", lambda _: pytest.fail("a swap went through a whole segment"))
+        return fresh
+
+    monkeypatch.setattr(index_live, "fused", held_up)
+    merging = threading.Thread(target=live.merge)
+    merging.start()
+    assert begun.wait(60)
+
+    def write() -> None:
+        for start in range(1_920, 2_432, 64):
+            live.apply(np.arange(start, start + 64), codes[start : start + 64], np.array([start - 1_900]), start)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    writing.join(20)
+    waited = writing.is_alive()
+    assert len(live.view().held) > index_live.MOST_SEGMENTS
+    go_on.set()
+    for thread in (merging, writing):
+        thread.join()
+    assert not waited
+    gone = np.arange(20, 500, 64)
+    assert live.view().items == 2_432 - len(gone)
+    every = live.view().within(codes[:1], 64).ids
+    assert np.array_equal(np.sort(every), np.setdiff1d(np.arange(2_432), gone))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 1.0])
+def test_places_of_few_and_of_many_bits(share: float) -> None:
+    flags = np.random.default_rng(3).random(64 * 40) < share
+    places = np.flatnonzero(flags)
+    bitmap = bitmap_of(places, len(flags))
+    assert np.array_equal(set_places(bitmap), places)
+    asked = np.array([0, 1, 63, 64, 65, 1_000, 2_559, 2_560], np.uint32)
+    assert bits_before(bitmap, asked).tolist() == [int(flags[:at].sum()) for at in asked.tolist()]
 
 
 def merge_until(live: LiveIndex, stop: threading.Event) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-from members import adversarial, coding, deep, linear, lines, quantised, texts, variational
+from members import adversarial, coding, collapse, deep, linear, lines, quantised, texts, variational
 from members.row import ALBUM, Row
 
 Member = Callable[[int], Mapping[str, Row]]
@@ -34,6 +34,7 @@ MEMBERS: dict[str, Member] = {
     "semantic_hashing": texts.semantic_hashing,
     "vae": variational.vae,
     "latent_map": variational.latent_map,
+    "collapse": collapse.collapse,
     "modes": variational.modes,
     "denoising": deep.denoising,
     "inpainting": deep.inpainting,
@@ -85,10 +86,15 @@ def _summary(rows: list[Row], seconds: float) -> dict[str, Any]:
     }
 
 
-def write(found: Mapping[str, Any]) -> None:
-    """Join the rows measured before, and write the table from all of them."""
+def write(found: Mapping[str, Any], *, part: bool = False) -> None:
+    """Put the rows of each member found in the place of its earlier ones, and write the table from all there are.
+
+    With ``part`` of a member's rows the others of it stay.
+    """
     held = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    rows = {name: held.get(name, {}) | found.get(name, {}) for name in MEMBERS if name in found or name in held}
+    if part:
+        found = {name: held.get(name, {}) | rows for name, rows in found.items()}
+    rows = {name: found.get(name, held.get(name)) for name in MEMBERS if name in found or name in held}
     RESULTS.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     page = PAGE.read_text(encoding="utf-8")
     before, rest = page.split(BEGIN)
@@ -138,7 +144,7 @@ def main() -> int:
         for name in asked.member:
             found[name] = measured(name, asked.seeds, asked.pictures)
             if asked.write:
-                write({name: found[name]})
+                write({name: found[name]}, part=name == "as_encoder" and bool(asked.models))
     except datasets.Absent as absent:
         say(f"skipped: {absent}")
         return 2

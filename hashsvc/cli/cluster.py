@@ -86,12 +86,11 @@ def status(*, store: options.Store = None, json: options.Json = False) -> None:
 
 @verbs.command("down")
 def take_down(*, ray_address: RayAddress = "auto", store: options.Store = None, json: options.Json = False) -> None:
-    """End the servers that ``up`` placed, and forget the map; the store itself stays as it is."""
+    """End every server that ``up`` placed, and forget the map; the store itself stays as it is."""
     from hashsvc.runners import placing
 
     with local_store(store, role="worker") as held:
-        shards = [placed.shard for placed in held.catalog.shards.list()]
-        ended = placing.down(_cluster(store, ray_address), shards)
+        ended = placing.down(_cluster(store, ray_address))
         held.catalog.shards.clear()
     show({"ended": ended}, f"{ended} shards ended", json=json)
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,8 @@ NAMESPACE = "hashsvc"
 START_S = 120.0
 PAUSE_S = 0.5
 MOST_PAUSE_S = 30.0
+ANSWER_S = 5.0
+DRAIN_S = 90.0
 # The server asks Linux (PR_SET_PDEATHSIG) for SIGTERM when its actor dies: a second one would find the shard owned.
 TIED = """
 import ctypes, os, sys
@@ -50,9 +52,14 @@ class Cluster:
     flags: tuple[str, ...] = ()
     resources: tuple[tuple[str, float], ...] = (("num_cpus", 1.0),)
 
+    @property
+    def prefix(self) -> str:
+        """What the names of this store's actors begin with."""
+        return f"{hashlib.sha256(self.store.encode()).hexdigest()[:12]}/"
+
     def actor(self, shard: Shard) -> str:
         """Name of the actor that keeps a shard."""
-        return f"{hashlib.sha256(self.store.encode()).hexdigest()[:12]}/{shard.label}"
+        return f"{self.prefix}{shard.label}"
 
 
 class Keeper:
@@ -105,34 +112,61 @@ class Keeper:
 def up(cluster: Cluster, shards: int) -> list[str]:
     """Place a server for each shard and wait until all serve; those that run already stay. Their addresses, in order.
 
+    What was placed here is ended again when one does not serve.
+
     Raises:
         FailedPrecondition: Ray is not installed.
         Unavailable: no Ray cluster answers, it has no room, or a server does not start.
     """
     with connected(cluster.ray_address, namespace=NAMESPACE) as ray:
-        keepers = [_placed(ray, cluster, Shard(number, shards)) for number in range(shards)]
-        addresses = []
-        for number, keeper in enumerate(keepers):
-            try:
-                address, said = ray.get(keeper.address.remote(START_S), timeout=2 * START_S)
-            except ray.exceptions.RayError as error:
-                address, said = "", type(error).__name__
-            if not address:
-                raise Unavailable(f"shard {number}/{shards} does not start: {said or 'the cluster has no room for it'}")
-            addresses.append(address)
-        return addresses
+        before = set(_names(ray, cluster))
+        try:
+            keepers = [_placed(ray, cluster, Shard(number, shards)) for number in range(shards)]
+            return [_address(ray, keeper, f"{number}/{shards}") for number, keeper in enumerate(keepers)]
+        except BaseException:
+            _end(ray, [_kept(ray, name) for name in _names(ray, cluster) if name not in before])
+            raise
 
 
-def down(cluster: Cluster, shards: Sequence[Shard]) -> int:
-    """End the servers of these shards; how many had been placed."""
+def down(cluster: Cluster) -> int:
+    """End every server that was placed for the store, also one that never served; how many."""
     with connected(cluster.ray_address, namespace=NAMESPACE) as ray:
-        keepers = [keeper for shard in shards if (keeper := _kept(ray, cluster, shard)) is not None]
-        ray.wait(
-            [keeper.stop.remote() for keeper in keepers] or [ray.put(0)], num_returns=max(1, len(keepers)), timeout=90
-        )
-        for keeper in keepers:
-            ray.kill(keeper, no_restart=True)
-        return len(keepers)
+        return _end(ray, [_kept(ray, name) for name in _names(ray, cluster)])
+
+
+def _address(ray: Any, keeper: Any, shard: str) -> str:
+    try:
+        address, said = ray.get(keeper.address.remote(START_S), timeout=2 * START_S)
+    except ray.exceptions.RayError as error:
+        address, said = "", type(error).__name__
+    if not address:
+        raise Unavailable(f"shard {shard} does not start: {said or 'the cluster has no room for it'}")
+    return str(address)
+
+
+def _end(ray: Any, found: Sequence[Any]) -> int:
+    """End keepers, those that run after their servers have drained; how many there were."""
+    keepers = [keeper for keeper in found if keeper is not None]
+    running = _waited(ray, {keeper.address.remote(0.0): keeper for keeper in keepers}, ANSWER_S)
+    _waited(ray, {keeper.stop.remote(): keeper for keeper in running}, DRAIN_S)
+    for keeper in keepers:
+        ray.kill(keeper, no_restart=True)
+    return len(keepers)
+
+
+def _waited(ray: Any, calls: Mapping[Any, Any], seconds: float) -> list[Any]:
+    """The keepers that answered in time."""
+    if not calls:
+        return []
+    answered, _ = ray.wait(list(calls), num_returns=len(calls), timeout=seconds)
+    return [calls[call] for call in answered]
+
+
+def _names(ray: Any, cluster: Cluster) -> list[str]:
+    """Names of the store's actors, as Ray knows them."""
+    listed = ray.util.list_named_actors(all_namespaces=True)
+    names = [str(one["name"]) for one in listed if one["namespace"] == NAMESPACE]
+    return [name for name in names if name.startswith(cluster.prefix)]
 
 
 def _placed(ray: Any, cluster: Cluster, shard: Shard) -> Any:
@@ -152,9 +186,9 @@ def _placed(ray: Any, cluster: Cluster, shard: Shard) -> Any:
     )
 
 
-def _kept(ray: Any, cluster: Cluster, shard: Shard) -> Any:
+def _kept(ray: Any, name: str) -> Any:
     try:
-        return ray.get_actor(cluster.actor(shard), namespace=NAMESPACE)
+        return ray.get_actor(name, namespace=NAMESPACE)
     except ValueError:
         return None
 

@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 
+from hashsvc.domain.shards import Shard
+from hashsvc.errors import Unavailable
+from hashsvc.runners import placing
+from hashsvc.runners.placing import NAMESPACE, Cluster
 from tests.cli.conftest import Run, random_codes, write_codes
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -21,10 +25,10 @@ PATIENCE_S = 60.0
 def nodes() -> Iterator[None]:
     """Two Ray nodes on this machine."""
     ray = pytest.importorskip("ray", reason="the extra [ray] is not installed")
-    from ray.cluster_utils import Cluster
+    from ray.cluster_utils import Cluster as Nodes
 
     os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+    made = Nodes(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
     made.add_node(num_cpus=2)
     ray.init(address=made.address, log_to_driver=False)
     yield
@@ -71,6 +75,43 @@ def test_shards_are_placed_found_lost_restarted_and_ended(hashsvc: Run, nodes: N
     assert hashsvc("cluster", "down", "--store", "s", "--json").document == {"ended": 2}
     assert hashsvc("cluster", "status", "--store", "s", "--json").document["shards"] == []
     assert "127.0.0.1" in server or hashsvc("search", "codes", "--key", "k7", "--server", server).status == 2
+
+
+def actors() -> list[str]:
+    import ray
+
+    return [one["name"] for one in ray.util.list_named_actors(all_namespaces=True) if one["namespace"] == NAMESPACE]
+
+
+def test_what_an_up_that_fails_has_placed_does_not_stay(
+    hashsvc: Run, nodes: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_codes(Path("codes.jsonl"), [code.tobytes() for code in random_codes(20)])
+    assert hashsvc("ingest", "codes", "codes.jsonl", "--bits", 64, "--store", "s").status == 0
+    assert hashsvc("cluster", "up", "--shards", 1, "--cpus", 0, "--anyone", "--store", "s").status == 0
+    before = actors()
+    assert len(before) == 1
+    monkeypatch.setattr(placing, "START_S", 1.0)
+    cluster = Cluster(str(Path("s").resolve()), "auto", (), (("num_cpus", 2.0),))
+    with pytest.raises(Unavailable, match="does not start"):
+        placing.up(cluster, 3)
+    eventually(lambda: actors() == before)
+    assert hashsvc("cluster", "down", "--store", "s", "--json").document == {"ended": 1}
+    eventually(lambda: actors() == [])
+
+
+def test_down_ends_what_is_in_no_map(hashsvc: Run, nodes: None) -> None:
+    import ray
+
+    assert hashsvc("collections", "create", "codes", "--bits", 64, "--store", "s").status == 0
+    other = Cluster("elsewhere", "auto", (), (("num_cpus", 0.0),))
+    mine = Cluster(str(Path("s").resolve()), "auto", ("--no-such-flag",), (("num_cpus", 0.0),))
+    for cluster in (mine, other):
+        placing._placed(ray, cluster, Shard(0, 1))
+    assert hashsvc("cluster", "down", "--store", "s", "--json").document == {"ended": 1}
+    eventually(lambda: actors() == [other.actor(Shard(0, 1))])
+    assert placing.down(other) == 1
+    eventually(lambda: actors() == [])
 
 
 def test_a_cluster_that_is_not_there(hashsvc: Run, codes_store: Path) -> None:

@@ -20,7 +20,19 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-from members import adversarial, coding, collapse, deep, linear, lines, quantised, texts, variational
+from members import (
+    adversarial,
+    coding,
+    collapse,
+    deep,
+    hierarchical,
+    linear,
+    lines,
+    quantised,
+    reciprocal,
+    texts,
+    variational,
+)
 from members.row import ALBUM, Row
 
 Member = Callable[[int], Mapping[str, Row]]
@@ -41,6 +53,8 @@ MEMBERS: dict[str, Member] = {
     "vq_vae": quantised.vq_vae,
     "vae_gan": adversarial.vae_gan,
     "acai": lines.acai,
+    "alae": reciprocal.alae,
+    "nvae": hierarchical.nvae,
     "as_encoder": coding.as_encoder,
 }
 UNSEEDED = {"pca", "lsa"}

@@ -30,12 +30,14 @@ class Schedule:
         batch: items in a step; fewer where there are fewer.
         rate: highest learning rate.
         decay: weight decay.
+        momentum: share of the last direction that the next keeps; players of a game want little.
     """
 
     epochs: int
     batch: int
     rate: float
     decay: float = 0.0
+    momentum: float = 0.9
 
 
 def train(
@@ -57,7 +59,9 @@ def train(
     Raises:
         FailedPrecondition: the loss is not finite; the message names the step.
     """
-    optimiser = torch.optim.AdamW(list(parameters), lr=schedule.rate, weight_decay=schedule.decay)
+    optimiser = torch.optim.AdamW(
+        list(parameters), lr=schedule.rate, betas=(schedule.momentum, 0.999), weight_decay=schedule.decay
+    )
     batch = min(schedule.batch, items)
     steps = max(1, items // batch)
     total = steps * schedule.epochs

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hashsvc.domain.kinds import Kind
 from hashsvc.encoders.acai import fit_acai
+from hashsvc.encoders.alae import fit_alae
 from hashsvc.encoders.autoencoder import fit_autoencoder
 from hashsvc.encoders.bsq import fit_bsq
 from hashsvc.encoders.contract import OnProgress
@@ -15,6 +16,7 @@ from hashsvc.encoders.deep_vae import fit_deep_vae
 from hashsvc.encoders.deep_vq_vae import fit_deep_vq_vae
 from hashsvc.encoders.encoder import CodeEncoder
 from hashsvc.encoders.linear import fit_itq, fit_lsa_sign, fit_lsh, fit_pca_sign
+from hashsvc.encoders.nvae import fit_nvae
 from hashsvc.encoders.pq import fit_pq
 from hashsvc.encoders.rbm import fit_rbm
 from hashsvc.encoders.training_set import TrainingSet
@@ -61,6 +63,8 @@ MODELS: Mapping[str, Model] = {
         Model("deep_vq_vae", frozenset({Kind.IMAGE}), fit_deep_vq_vae, decodes=True),
         Model("acai", DENSE, fit_acai, decodes=True),
         Model("vae_gan", frozenset({Kind.IMAGE}), fit_vae_gan, decodes=True),
+        Model("alae", DENSE, fit_alae, decodes=True),
+        Model("nvae", frozenset({Kind.IMAGE}), fit_nvae, decodes=True),
         Model("rbm", DENSE, fit_rbm, decodes=True),
         Model("itq", ALL, fit_itq, floor=True),
         Model("pca_sign", DENSE, fit_pca_sign, floor=True),

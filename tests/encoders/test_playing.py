@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from hashsvc.domain.kinds import Kind
-from hashsvc.encoders import OnProgress, Progress, acai, checkpoints, checkpoints_in, deep_vq_vae, vae_gan
+from hashsvc.encoders import OnProgress, Progress, acai, alae, checkpoints, checkpoints_in, deep_vq_vae, nvae, vae_gan
 from hashsvc.encoders.deep_vae import GaussianNetwork
 from hashsvc.encoders.fronts.image import ImageFront
 from hashsvc.encoders.generation.network import LatentNetwork, MirrorNetwork, stack
@@ -44,7 +44,16 @@ def learn_vq_vae(training: TrainingSet, seed: int, progress: OnProgress) -> Late
     return deep_vq_vae.train_deep_vq_vae(training, config, seed, progress)
 
 
-LEARNERS: list[Learned] = [learn_acai, learn_vae_gan, learn_vq_vae]
+def learn_alae(training: TrainingSet, seed: int, progress: OnProgress) -> LatentNetwork:
+    return alae.train_alae(training, alae.Config(latent=4, hidden=(8,), steps=12, batch=8), seed, progress)
+
+
+def learn_nvae(training: TrainingSet, seed: int, progress: OnProgress) -> LatentNetwork:
+    config = nvae.Config(latent=2, groups=1, channels=4, steps=12, batch=8)
+    return nvae.train_nvae(training, config, seed, progress)
+
+
+LEARNERS: list[Learned] = [learn_acai, learn_vae_gan, learn_vq_vae, learn_alae, learn_nvae]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +83,8 @@ def test_the_seed_decides_everything(few: TrainingSet, learn: Learned) -> None:
 
 
 @pytest.mark.parametrize(
-    ("learn", "stage"), [*zip(LEARNERS, ("acai", "vae_gan", "deep_vq_vae"), strict=True), (learn_vq_vae, "prior")]
+    ("learn", "stage"),
+    [*zip(LEARNERS, ("acai", "vae_gan", "deep_vq_vae", "alae", "nvae"), strict=True), (learn_vq_vae, "prior")],
 )
 def test_taken_up_again_all_players_go_on_where_they_stood(
     few: TrainingSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, learn: Learned, stage: str
@@ -130,6 +140,30 @@ def test_vae_gan_teaches_encoder_decoder_and_judge_apart() -> None:
         "fooled": (False, True, False),
         "judge": (False, False, True),
     }
+
+
+def test_alae_teaches_map_generator_encoder_and_judge_apart() -> None:
+    network = alae.MappedNetwork(shape=(1, 4, 4), hidden=(6,), latent=3)
+    judge = stack([3, 6, 1])
+    terms = alae.played(network, judge, torch.rand(8, 16), alae.Config(latent=3))
+    parts = (network.map, network.up, network.down, judge)
+    assert {name: tuple(gradients(terms, name, part) for part in parts) for name in terms} == {
+        "fooled": (True, True, False, False),
+        "judge": (False, False, True, True),
+        "penalty": (False, False, True, True),
+        "reciprocity": (False, True, True, False),
+    }
+
+
+def test_the_first_pictures_made_are_like_the_mean_picture(few: TrainingSet) -> None:
+    network = alae.MappedNetwork(shape=(1, 8, 8), hidden=(6,), latent=3).eval()
+    pictures = few.batch(np.arange(len(few)))
+    assert isinstance(pictures, torch.Tensor)
+    mean = pictures.mean(dim=0)
+    with torch.no_grad():
+        before = (network.items(torch.zeros(1, 3)) - mean).square().mean()
+        alae.begin_at_mean(network, few)
+        assert (network.items(torch.zeros(1, 3)) - mean).square().mean() < 0.2 * before
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 9, 14), (1, 5, 3)])

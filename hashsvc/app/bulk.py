@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from hashsvc import ingest
 from hashsvc.app.running import Hands, run_now, share_out
 from hashsvc.domain.jobs import Job, Runner
 from hashsvc.ingest import Bench, IngestSpec, Preview
-from hashsvc.ingest.helpers import Decoder, Helpers
+from hashsvc.ingest.helpers import MEMORY, Decoder, Helpers
 from hashsvc.runners import inline
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def run(store: Store, job: Job, hands: Hands | None = None, progress: OnProgress
 def _run(store: Store, job: Job, hands: Hands, lease: Lease, progress: OnProgress | None) -> Job:
     if hands.runner is Runner.INLINE:
         return _run_inline(store, job, hands, lease, progress)
-    opened = partial(open_bench, store.layout, store.settings, job.id)
+    opened = partial(open_bench, store.layout, store.settings, job.id, hands.helpers, hands.memory)
     return share_out(job, store.catalog, opened, lease, hands=hands, progress=progress)
 
 
@@ -117,12 +117,19 @@ def bench_of(store: Store, job: Job) -> Bench:
     return Bench(store.catalog, store.blobs, collection, store.writing_encoder(collection), sources)
 
 
-def open_bench(layout: Layout, settings: Settings, number: int) -> Bench:
-    """The bench of a job in a process of its own, which stands beside the owner of the store as a worker."""
+def open_bench(layout: Layout, settings: Settings, number: int, helpers: int = 0, memory: int = MEMORY) -> Bench:
+    """The bench of a job in a process of its own, which stands beside the owner of the store as a worker.
+
+    Its helpers, if there are any, end with the process.
+    """
     from hashsvc.app.store import Store
 
     store = Store(layout, settings, role="worker", address="", eager=False)
-    return bench_of(store, store.job(number))
+    bench = bench_of(store, store.job(number))
+    if not helpers or bench.encoder is None:
+        return bench
+    folder = store.folders.path(bench.collection.fingerprint)
+    return replace(bench, decode=Helpers(partial(_open_decoder, folder), helpers, memory=memory).decode)
 
 
 def _spec(sources: Sequence[str], columns: Columns | None, limit: int | None) -> IngestSpec:

@@ -26,9 +26,10 @@ class Hands:
     Args:
         runner: who runs the units.
         processes: how many processes or actors, each a worker of its own; 1 with the inline runner.
-        helpers: processes that decode for this one, so that a poisoned file kills a helper and not the job; only with
-            the inline runner.
+        helpers: processes that decode for each process at work, so that a poisoned file kills a helper and not the job.
         memory: bytes a helper may take beyond its decoder.
+        cpus: processors, or shares of one, that Ray sets aside for each actor; 1 by default.
+        gpus: the same of accelerators; none by default.
         ray_address: of the cluster, as ``ray.init`` takes it; "local" starts one on this machine for the job.
 
     Raises:
@@ -39,6 +40,8 @@ class Hands:
     processes: int = 1
     helpers: int = 0
     memory: int = MEMORY
+    cpus: float | None = None
+    gpus: float | None = None
     ray_address: str = "local"
 
     def __post_init__(self) -> None:
@@ -46,8 +49,14 @@ class Hands:
             raise InvalidArgument("a job needs at least one process, and no fewer than no helpers", field="processes")
         if self.runner is Runner.INLINE and self.processes > 1:
             raise InvalidArgument("the inline runner is one process: choose processes or ray", field="runner")
-        if self.runner is not Runner.INLINE and self.helpers:
-            raise InvalidArgument("helpers decode for the inline runner only: give processes instead", field="helpers")
+        for name, share in (("cpus", self.cpus), ("gpus", self.gpus)):
+            if share is not None and (self.runner is not Runner.RAY or share < 0):
+                raise InvalidArgument(f"{name} are what Ray sets aside for each actor, 0 or more", field=name)
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """What Ray sets aside for each actor."""
+        return {"num_cpus": 1.0 if self.cpus is None else self.cpus, "num_gpus": self.gpus or 0.0}
 
 
 def run_now(catalog: Catalog, job: Job, work: Callable[[Lease], Mapping[str, Any]]) -> Job:
@@ -103,4 +112,6 @@ def share_out(
     if hands.runner is Runner.PROCESSES:
         return processes.run(job, catalog, open_bench, lease, count=hands.processes, progress=progress)
     with ray.connected(hands.ray_address):
-        return ray.run(job, catalog, open_bench, lease, count=hands.processes, progress=progress)
+        return ray.run(
+            job, catalog, open_bench, lease, count=hands.processes, resources=hands.resources, progress=progress
+        )

@@ -19,15 +19,27 @@ RunnerName = Annotated[
 Processes = Annotated[int, typer.Option("--processes", min=1, help="Processes, or Ray actors, that work on the job")]
 Helpers = Annotated[
     int,
-    typer.Option("--helpers", min=0, help="Processes that decode for this one; a poisoned file kills only a helper"),
+    typer.Option("--helpers", min=0, help="Processes that decode for each worker; a poisoned file kills only a helper"),
 ]
+Cpus = Annotated[
+    float | None, typer.Option("--cpus", min=0, help="Processors, or shares of one, for each Ray actor; by default 1")
+]
+Gpus = Annotated[float | None, typer.Option("--gpus", min=0, help="Accelerators, or shares of one, for each Ray actor")]
 RayAddress = Annotated[
     str | None,
     typer.Option("--ray-address", metavar="HOST:PORT", help="Ray cluster to run on; without it Ray runs here only"),
 ]
 
 
-def hands_of(runner: Runner | None, processes: int, helpers: int, ray_address: str | None) -> Hands:
+def hands_of(
+    runner: Runner | None,
+    processes: int,
+    helpers: int,
+    ray_address: str | None,
+    *,
+    cpus: float | None = None,
+    gpus: float | None = None,
+) -> Hands:
     """Who works; InvalidArgument when the options do not go together."""
     from hashsvc.app.running import Hands
 
@@ -37,4 +49,4 @@ def hands_of(runner: Runner | None, processes: int, helpers: int, ray_address: s
         raise InvalidArgument(
             f"the {runner} runner needs no Ray cluster: leave out one of the two", field="--ray-address"
         )
-    return Hands(runner, processes, helpers, ray_address=ray_address or "local")
+    return Hands(runner, processes, helpers, cpus=cpus, gpus=gpus, ray_address=ray_address or "local")

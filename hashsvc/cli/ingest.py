@@ -11,7 +11,7 @@ import typer
 from hashsvc.cli import options
 from hashsvc.cli.collections import EncoderName, Fields, Index, parse_fields
 from hashsvc.cli.doors import local_store, service
-from hashsvc.cli.hands import Helpers, Processes, RayAddress, RunnerName, hands_of
+from hashsvc.cli.hands import Cpus, Gpus, Helpers, Processes, RayAddress, RunnerName, hands_of
 from hashsvc.cli.jobs import Ingested, advancing, finished, show_ingested
 from hashsvc.cli.screen import facts, progress, show, table
 from hashsvc.cli.streaming import stream_sources
@@ -85,6 +85,8 @@ def ingest(
     processes: Processes = 1,
     helpers: Helpers = 0,
     ray_address: RayAddress = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
     store: options.Store = None,
     server: options.Server = None,
     json: options.Json = False,
@@ -108,7 +110,7 @@ def ingest(
         with service(store, server) as door:
             show_ingested(_streamed(door, name, rows, new), json=json)
     else:
-        hands = hands_of(runner, processes, helpers, ray_address)
+        hands = hands_of(runner, processes, helpers, ray_address, cpus=cpus, gpus=gpus)
         with local_store(store, create=bits is not None) as held:
             show_ingested(ingest_here(held, name, rows, new, hands), json=json)
 

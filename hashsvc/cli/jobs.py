@@ -10,7 +10,7 @@ import typer
 
 from hashsvc.cli import options
 from hashsvc.cli.doors import local_store, service
-from hashsvc.cli.hands import Helpers, Processes, RayAddress, RunnerName, hands_of
+from hashsvc.cli.hands import Cpus, Gpus, Helpers, Processes, RayAddress, RunnerName, hands_of
 from hashsvc.cli.screen import Advance, facts, progress, show, table, tell
 from hashsvc.domain.jobs import Counts, DeadLetter, JobState
 from hashsvc.errors import FailedPrecondition
@@ -185,6 +185,8 @@ def retry_job(
     processes: Processes = 1,
     helpers: Helpers = 0,
     ray_address: RayAddress = None,
+    cpus: Cpus = None,
+    gpus: Gpus = None,
     store: options.Store = None,
     json: options.Json = False,
 ) -> None:
@@ -195,7 +197,7 @@ def retry_job(
     """
     from hashsvc.app import bulk
 
-    hands = hands_of(runner, processes, helpers, ray_address)
+    hands = hands_of(runner, processes, helpers, ray_address, cpus=cpus, gpus=gpus)
     with local_store(store, role="worker") as held:
         with progress(f"retry of job {number}") as advance:
             job = bulk.retry(held, number, hands, advancing(advance))

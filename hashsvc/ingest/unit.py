@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from hashsvc.encoders import Encoder
     from hashsvc.encoders.contract import Decoded
     from hashsvc.errors import InvalidContent
+    from hashsvc.ingest.prepare import Decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Bench:
     Args:
         sources: the job's, in the order of its spec; a unit's spec names one by its position.
         encoder: None for a CODE collection.
+        decode: decodes a batch of contents; by default in this process.
     """
 
     catalog: Catalog
@@ -45,6 +47,7 @@ class Bench:
     collection: Collection
     encoder: Encoder | None
     sources: Sequence[Source]
+    decode: Decode | None = None
 
     def pinned(self) -> AbstractContextManager[None]:
         """No blob that a unit finds in place, or in a row, is swept while the block runs."""
@@ -54,7 +57,7 @@ class Bench:
         """Run units as they come; each is given with its counts once it is committed."""
         from hashsvc.ingest.pipeline import run_units  # which works with benches
 
-        return run_units(self, units, stop=stop)
+        return run_units(self, units, decode=self.decode, stop=stop)
 
 
 @dataclass(slots=True)

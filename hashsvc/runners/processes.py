@@ -123,7 +123,8 @@ class Crew:
             name = f"{self._task.worker}#{self._hired}"
             task = _Task(self._task.open_bench, self._task.job, name, self._task.seconds)
             ours, theirs = self._context.Pipe(duplex=False)
-            process = self._context.Process(target=_work, args=(task, self._stop, theirs), name=name, daemon=True)
+            # No daemon: those may have no helpers of their own. It sees by itself when we are gone.
+            process = self._context.Process(target=_work, args=(task, self._stop, theirs), name=name, daemon=False)
             process.start()
             theirs.close()
             self.members.append(_Member(name, process, ours))
@@ -150,8 +151,8 @@ class Crew:
         self._catalog.jobs.renew_units(self._task.job, member.name, 0.0)
         if self.deaths >= DEATHS:
             raise Unavailable(
-                f"{DEATHS} processes died in a row without finishing a unit: give them more memory, smaller units, or "
-                "decoding helpers"
+                f"{DEATHS} processes died in a row without finishing a unit: give them more memory, or let helpers "
+                "decode (--helpers), so that content which kills its decoder costs one row"
             )
         if not self._stop.is_set():
             self.fill(len(self.members) + 1)

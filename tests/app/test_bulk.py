@@ -17,7 +17,9 @@ from tests.ingest.workplace import text, write_rows
 
 
 @pytest.mark.parametrize(
-    "hands", [Hands(), Hands(helpers=1), Hands(Runner.PROCESSES, 2)], ids=["inline", "helpers", "processes"]
+    "hands",
+    [Hands(), Hands(helpers=1), Hands(Runner.PROCESSES, 2), Hands(Runner.PROCESSES, 1, helpers=1)],
+    ids=["inline", "helpers", "processes", "processes with helpers"],
 )
 def test_whoever_works_the_collection_is_the_same(tmp_path: Path, hands: Hands) -> None:
     path = write_rows(tmp_path / "rows.jsonl", 120, bad=[4, 5])

@@ -25,7 +25,7 @@ from hashsvc.runners.lease import Lease
 from hashsvc.runners.progress import Progress
 from tests.ingest.workplace import Workplace, open_bench, workplace, write_rows
 from tests.long import rounds
-from tests.runners.openers import die_at_once, open_codes
+from tests.runners.openers import die_at_once, open_codes, open_with_helper
 
 
 @pytest.fixture
@@ -115,6 +115,24 @@ def test_processes_that_never_work_are_not_started_for_ever(place: Workplace) ->
     _, _, job = plan_codes(place, 30, rows=10)
     with Lease(place.catalog, job.id, "me") as lease, pytest.raises(Unavailable, match="died in a row"):
         processes.run(job, place.catalog, die_at_once, lease, count=1)
+
+
+def test_content_that_kills_its_decoder_costs_its_row(place: Workplace) -> None:
+    path = write_rows(place.folder / "rows.jsonl", 60)
+    lines = path.read_text().splitlines()
+    lines[25] = '{"id": "row-25", "text": "POISON", "part": 1}'
+    path.write_text("\n".join(lines) + "\n")
+    spec = IngestSpec((str(path),), rows=10)
+    ingest.plan(place.catalog, place.collection, spec)
+    job = place.catalog.jobs.claim("me", 60)
+    assert job is not None
+    with Lease(place.catalog, job.id, "me") as lease:
+        opened = partial(open_with_helper, place.folder, spec.as_json())
+        job = processes.run(job, place.catalog, opened, lease, count=1)
+    assert job.counts == Counts(60, 59, 0, 1)
+    [letter] = place.catalog.jobs.dead_letters(job)
+    assert (letter.row, letter.key) == (25, "row-25")
+    assert "crashed the decoder" in letter.reason
 
 
 def test_errors_and_cancelling_reach_the_caller(place: Workplace) -> None:

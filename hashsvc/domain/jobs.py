@@ -8,7 +8,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-
 READS_ON = "; a retry reads on from here"
 
 TWICE = "occurs twice"

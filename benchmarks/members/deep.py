@@ -46,13 +46,13 @@ def _items(network: LatentNetwork, rows: NDArray[np.float32]) -> NDArray[np.floa
 
 def curves(seed: int) -> dict[str, Row]:
     """Pictures of a curve through three random points: six numbers say all."""
-    held, asked = drawn_curves(20_000, seed), drawn_curves(2_000, seed + 1_000)
+    held, asked = drawn_curves(60_000, seed), drawn_curves(2_000, seed + 1_000)
     rows = asked.reshape(len(asked), -1).astype(np.float32) / np.float32(255)
     reduction = vectors(held.reshape(len(held), -1).astype(np.float32) / np.float32(255)).reduction(18)
     centred = rows - reduction.mean
     linear = float(((centred - centred @ reduction.components @ reduction.components.T) ** 2).sum(axis=1).mean())
-    config = Config(latent=6, hidden=(512, 256, 128), batch=128, squared=True)
-    network = train_deep_autoencoder(pictures(held), config, seed, silent, passes=30)
+    config = Config(latent=6, hidden=(512, 256, 128), batch=64)
+    network = train_deep_autoencoder(pictures(held), config, seed, silent, passes=10)
     error = _error(network, rows)
     return {
         "AE-6 error over that of PCA-18": Row(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from contextlib import nullcontext
+from typing import Any, cast
 
 import pytest
 
-from hashsvc.app.running import run_now
+from hashsvc.app.running import Hands, run_now, share_out
 from hashsvc.catalog import Catalog, open_catalog
-from hashsvc.domain.jobs import Job, JobKind, JobState
+from hashsvc.domain.jobs import Job, JobKind, JobState, Runner
 from hashsvc.errors import Aborted, Cancelled, InvalidArgument, Unavailable
+from hashsvc.runners import processes
 from hashsvc.runners.lease import Lease
 
 
@@ -86,3 +88,22 @@ def test_another_error_fails_it_and_is_raised_though_it_cannot_be_written(
     monkeypatch.setattr(catalog.jobs, "fail", away)
     with pytest.raises(InvalidArgument):
         run_now(catalog, made(catalog), stopped)
+
+
+def test_ray_sets_aside_what_is_asked_for(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = made(catalog)
+    asked: dict[str, Any] = {}
+
+    def run(*_: object, **options: Any) -> Job:
+        asked.update(options)
+        return job
+
+    monkeypatch.setattr("hashsvc.app.running.ray.run", run)
+    monkeypatch.setattr("hashsvc.app.running.ray.connected", lambda address: nullcontext())
+    with Lease(catalog, job.id, "me") as lease:
+        hands = Hands(Runner.RAY, 3, cpus=0.5, gpus=0.25)
+        share_out(job, catalog, lambda: cast("processes.Bench", None), lease, hands=hands)
+    assert (asked["count"], asked["resources"]) == (3, {"num_cpus": 0.5, "num_gpus": 0.25})
+    assert Hands(Runner.RAY).resources == {"num_cpus": 1.0, "num_gpus": 0.0}
+    with pytest.raises(InvalidArgument, match="Ray sets aside"):
+        Hands(Runner.PROCESSES, 2, gpus=1)

@@ -54,8 +54,8 @@ class Config:
     steps: int = 2_000
     batch: int = 128
     rate: float = 2e-3
-    fooled: float = 1.0
-    pixels: float = 2.0
+    fooled: float = 0.3
+    pixels: float = 4.0
 
 
 class Judge(nn.Module):

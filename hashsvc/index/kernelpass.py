@@ -10,6 +10,7 @@ import numpy as np
 from hashsvc.index.layout import GROUP, frozen, full_bitmap, group_count
 from hashsvc.index.part import Part
 from hashsvc.index.rows import NOTHING, Cursor, Rows, joined, nearest_of, ordered
+from hashsvc.index.passes import Step
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,24 +85,30 @@ class ScanPass:
         """See :class:`hashsvc.index.passes.Pass`."""
         return ordered(joined([rows for part in parts for rows in self._inside(part, frozen(queries), radius)]))
 
-    def count_inside(self, parts: Sequence[Part], query: NDArray[np.uint64], radius: int) -> int:
-        """How many items lie within the radius of one query; no more than a buffer of them is in memory."""
-        return sum(len(rows.ids) for part in parts for rows in self._inside(part, frozen(query), radius))
+    def step(self, name: str, part: Part, _queries: int, _radius: int | None, /) -> Step:
+        """See :class:`hashsvc.index.passes.Pass`."""
+        return Step(name, len(part.ids), part.total, self.name, "every code is compared")
+
+    def scattered(
+        self, parts: Sequence[Part], query: NDArray[np.uint64], radius: int, beyond: int = -1
+    ) -> Iterator[Rows]:
+        """Every item farther than ``beyond`` within the radius of a query, unordered, a buffer of 65,536 at a time."""
+        return (rows for part in parts for rows in self._inside(part, frozen(query), radius, beyond))
 
     def inside_at_most(self, part: Part, query: NDArray[np.uint64], radius: int, most: int) -> Rows | None:
         """Every item of one part within the radius of one query, unordered; None when there are more than ``most``."""
         state = np.zeros(3, np.int64)
         rows = Rows(np.empty(most, np.int32), np.empty(most, np.int32), np.empty(most, np.int64))
-        count = self.functions["scan_inside"](*part[:9], frozen(query), self.like, radius, state, *rows)
+        count = self.functions["scan_inside"](*part[:9], frozen(query), self.like, radius, -1, state, *rows)
         if state[0] < len(part.codes):
             return None
         return Rows(rows.queries[:count], rows.distances[:count], rows.ids[:count])
 
-    def _inside(self, part: Part, queries: NDArray[np.uint64], radius: int) -> Iterator[Rows]:
+    def _inside(self, part: Part, queries: NDArray[np.uint64], radius: int, beyond: int = -1) -> Iterator[Rows]:
         state, room = np.zeros(3, np.int64), ROOM
         while state[0] < len(part.codes):
             rows = Rows(np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int64))
-            count = self.functions["scan_inside"](*part[:9], queries, self.like, radius, state, *rows)
+            count = self.functions["scan_inside"](*part[:9], queries, self.like, radius, beyond, state, *rows)
             if count < 0:
                 room = max(2 * room, -count)
             elif count:

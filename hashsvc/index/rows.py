@@ -25,6 +25,10 @@ class Rows(NamedTuple):
         for start in range(0, len(self.ids), size):
             yield self.ids[start : start + size], self.distances[start : start + size]
 
+    def at(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> Rows:
+        """Some of them, by place or by flag."""
+        return Rows(self.queries[which], self.distances[which], self.ids[which])
+
 
 class Cursor(NamedTuple):
     """Where the page before ended: its last (distance, id); what follows is strictly beyond it."""
@@ -52,7 +56,7 @@ def ordered(rows: Rows) -> Rows:
     if len(rows.ids) < 2:
         return rows
     order = np.lexsort((rows.ids, rows.distances, rows.queries))
-    return Rows(rows.queries[order], rows.distances[order], rows.ids[order])
+    return rows.at(order)
 
 
 def nearest_of(rows: Rows, queries: int, k: int) -> Rows:
@@ -60,7 +64,7 @@ def nearest_of(rows: Rows, queries: int, k: int) -> Rows:
     rows = ordered(rows)
     starts = np.searchsorted(rows.queries, np.arange(queries))
     keep = np.arange(len(rows.ids)) - starts[rows.queries] < k
-    return Rows(rows.queries[keep], rows.distances[keep], rows.ids[keep])
+    return rows.at(keep)
 
 
 def as_neighbours(rows: Rows, queries: int, *, exact: bool = True, complete: bool = True) -> Neighbours:

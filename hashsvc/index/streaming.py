@@ -1,41 +1,40 @@
 """Complete radius answers of any size, a page at a time: the whole is never in memory.
 
-A small answer is found at once, by tables or scan. A larger one takes a scan a page, each going on where the page
-before ended.
+A small answer is found at once, by tables or scan. Of a larger one a first scan counts the items at each distance; then
+each scan collects a band of distances that fits into a page, or the next ids of one distance that does not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hashsvc.index.planner import Planner
-from hashsvc.index.rows import START, Cursor, Rows
+from hashsvc.index.rows import joined, ordered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hashsvc.index.part import Part
     from hashsvc.index.passes import Pass
+    from hashsvc.index.rows import Rows
 
-PAGE = 1 << 16
+PAGE = 1 << 18
 
 
 def pages(way: Pass, parts: Sequence[Part], query: NDArray[np.uint64], radius: int) -> Iterator[Rows]:
-    """Every item within the radius of one query ``uint64[1, words]``, at most 65,536 in a page, in order."""
+    """Every item within the radius of one query ``uint64[1, words]``, at most 262,144 in a page, in order."""
     if isinstance(way, Planner) and (few := way.inside_at_most(parts, query, radius, PAGE)) is not None:
         yield few
         return
-    after, more = START, True
-    while more:
-        found = _next_page(way, parts, query, radius, after)
-        near = int(np.count_nonzero(found.distances <= radius))
-        more = near == PAGE
-        if near:
-            yield Rows(found.queries[:near], found.distances[:near], found.ids[:near])
-            after = Cursor(int(found.distances[near - 1]), int(found.ids[near - 1]))
+    for first, last, total in _bands(_counts(_scattered(way, parts, query, radius), radius)):
+        after = -1
+        for _ in range(0, total, PAGE):
+            page = _page(_scattered(way, parts, query, last, first - 1), after)
+            yield page
+            after = int(page.ids[-1])
 
 
 def at_most(way: Pass, parts: Sequence[Part], query: NDArray[np.uint64], radius: int, most: int) -> Rows | None:
@@ -48,12 +47,55 @@ def at_most(way: Pass, parts: Sequence[Part], query: NDArray[np.uint64], radius:
 
 def count(way: Pass, parts: Sequence[Part], query: NDArray[np.uint64], radius: int) -> int:
     """How many items lie within the radius of one query."""
-    if isinstance(way, Planner):
-        return way.scan.count_inside(parts, query, radius)
-    return sum(len(page.ids) for page in pages(way, parts, query, radius))
+    return sum(len(rows.ids) for rows in _scattered(way, parts, query, radius))
 
 
-def _next_page(way: Pass, parts: Sequence[Part], query: NDArray[np.uint64], radius: int, after: Cursor) -> Rows:
+def _scattered(
+    way: Pass, parts: Sequence[Part], query: NDArray[np.uint64], radius: int, beyond: int = -1
+) -> Iterator[Rows]:
+    """Every item farther than ``beyond`` within the radius of one query, some at a time, unordered."""
     if isinstance(way, Planner):
-        return way.scan.nearest_under(parts, query, PAGE, after, np.array([radius], np.int64))
-    return way.nearest(parts, query, PAGE, after)
+        yield from way.scan.scattered(parts, query, radius, beyond)
+        return
+    for part in parts:
+        rows = way.inside([part], query, radius)
+        yield rows.at(rows.distances > beyond)
+
+
+def _counts(found: Iterable[Rows], radius: int) -> NDArray[np.int64]:
+    """How many items lie at each distance from 0 to the radius."""
+    counts = np.zeros(radius + 1, np.int64)
+    for rows in found:
+        counts += np.bincount(rows.distances, minlength=radius + 1)
+    return counts
+
+
+def _bands(counts: NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:
+    """First and last distance, and number of items, of each run of distances that fits into a page, or of one alone."""
+    first = total = 0
+    for distance, items in enumerate(counts.tolist()):
+        if total and total + items > PAGE:
+            yield first, distance - 1, total
+            first, total = distance, 0
+        total += items
+    if total:
+        yield first, len(counts) - 1, total
+
+
+def _page(found: Iterable[Rows], after: int) -> Rows:
+    """The items with ids beyond ``after``, in order; of more than a page those with the least ids."""
+    held: list[Rows] = []
+    count = 0
+    for rows in found:
+        held.append(rows.at(rows.ids > after))
+        count += len(held[-1].ids)
+        if count > 2 * PAGE:
+            held, count = [_least(joined(held))], PAGE
+    return ordered(_least(joined(held)))
+
+
+def _least(rows: Rows) -> Rows:
+    """The page of rows with the least ids."""
+    if len(rows.ids) <= PAGE:
+        return rows
+    return rows.at(np.argpartition(rows.ids, PAGE - 1)[:PAGE])

@@ -153,7 +153,7 @@ class View:
     ) -> Iterator[Neighbours]:
         """What :meth:`within` answers for one query ``uint8[bits/8]``, in pieces of at most ``chunk`` items.
 
-        However large the answer, no more than 65,536 items of it are in memory at a time.
+        However large the answer, some hundred thousand items of it are in memory at a time.
 
         Raises:
             InvalidArgument: a radius outside 0 to bits, wrong shape of the query, chunk < 1.

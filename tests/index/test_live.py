@@ -353,6 +353,32 @@ def test_what_a_kind_searches_by_is_published_with_it(kind: IndexKind, tmp_path:
 
 def test_a_structure_that_is_published_is_linked_not_made_into_bytes_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_large_answer_takes_a_scan_for_each_band_of_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "PAGE", 1_000)
+    bits = np.arange(64) < np.repeat(np.arange(65), 100)[:, None]
+    codes = np.packbits(np.random.default_rng(4).permuted(bits, axis=1), axis=1)
+    live, zero, scans = LiveIndex(64, IndexKind.SCAN), np.zeros(8, np.uint8), []
+    live.apply(np.arange(6_500)[::-1], codes, NONE, 1)
+    view = live.view()
+    assert isinstance(view.exactly, Planner)
+    scan = view.exactly.scan
+    scattered = scan.scattered
+
+    def counted(parts: Sequence[Part], query: np.ndarray, radius: int, beyond: int) -> Iterator[Rows]:
+        scans.append((beyond, radius))
+        return scattered(parts, query, radius, beyond)
+
+    monkeypatch.setattr(scan, "scattered", counted)
+    monkeypatch.setattr(scan, "nearest_under", lambda *_: pytest.fail("a page was put in order while it was scanned"))
+    found = [pair for chunk in view.within_chunks(zero, 64) for pair in pairs(chunk)]
+    assert found == sorted(zip(np.bitwise_count(codes).sum(1).tolist(), range(6_499, -1, -1), strict=True))
+    assert scans == [(-1, 64), (-1, 9), (9, 19), (19, 29), (29, 39), (39, 49), (49, 59), (59, 64)]
+    monkeypatch.setattr(streaming, "PAGE", 30)
+    scans.clear()
+    assert [pair for chunk in view.within_chunks(zero, 64) for pair in pairs(chunk)] == found
+    assert scans == [(-1, 64), *((distance - 1, distance) for distance in range(65) for _ in range(4))]
+
+
 ) -> None:
     live = big(IndexKind.FLAT, 9_000)
     publish(live.view(), tmp_path)

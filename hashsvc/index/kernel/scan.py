@@ -239,6 +239,7 @@ def scan_inside(
     queries: Any,
     like: Any,
     radius: Any,
+    beyond: Any,
     state: Any,
     found_queries: Any,
     found_distances: Any,
@@ -246,6 +247,7 @@ def scan_inside(
 ) -> Any:
     """Collect (query, distance, id) of every allowed item within the radius until the buffers are full.
 
+    Items at a distance up to ``beyond`` are left out (-1: none).
     ``state int64[3]`` (first group of the tile, query, group) says where to go on; ``state[0]`` is the number of groups
     when the scan is done. Returns how many items were collected, or minus the room that the next group needs.
     """
@@ -266,6 +268,8 @@ def scan_inside(
                 if codes[group] == 0 or not has_near(address, query, radius):
                     continue
                 hits = near_codes(address, query, radius) & codes[group]
+                if beyond >= 0:
+                    hits &= ~near_codes(address, query, beyond)
                 rest, need = hits, 0
                 while rest != 0:
                     need += items_at(part, GROUP * group + lowest_bit(rest))

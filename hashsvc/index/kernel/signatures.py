@@ -34,7 +34,7 @@ def signature(name: str, words: int) -> tuple[Any, ...]:
     found = (_write(types.int32), _write(types.int32), _write(types.int64))
     return {
         "scan_nearest": (*PART, QUERIES, like, AFTER, _write(types.int64), *HEAPS),
-        "scan_inside": (*PART, QUERIES, like, NUMBER, _write(types.int64), *found),
+        "scan_inside": (*PART, QUERIES, like, NUMBER, NUMBER, _write(types.int64), *found),
         "tables_nearest": (
             *PART,
             *TABLES,

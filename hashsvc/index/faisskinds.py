@@ -15,6 +15,7 @@ import numpy as np
 
 from hashsvc.domain.kinds import IndexKind
 from hashsvc.index.layout import bit_total, full_bitmap, to_codes
+from hashsvc.index.passes import CHOSEN, Step
 from hashsvc.index.postings import items_of
 from hashsvc.index.rows import NOTHING, START, Cursor, Rows, joined, nearest_of, ordered
 
@@ -119,6 +120,12 @@ class FlatPass:
         found = [self._inside(part, number, query, radius) for part in flat for number, query in enumerate(queries)]
         return ordered(joined([*found, self._rest.inside(rest, queries, radius)]))
 
+    def step(self, name: str, part: Part, queries: int, radius: int | None, /) -> Step:
+        """See :class:`Pass`."""
+        if _has(part, IndexKind.FLAT):
+            return Step(name, len(part.ids), part.total, self.name, CHOSEN)
+        return self._rest.step(name, part, queries, radius)
+
     def _nearest(self, part: Part, number: int, query: NDArray[np.uint64], k: int) -> Rows:
         """Everything up to the k-th code's distance: FAISS breaks ties its own way, so all of them are fetched."""
         index, code = _index(part), to_codes(query[None], self._bits)
@@ -137,10 +144,11 @@ class FlatPass:
 
 
 class ApproximatePass:
-    """IVF or HNSW for segments that have one and whose items may nearly all answer; the exact pass for the rest.
+    """IVF or HNSW for segments that have one and of whose codes more than half may answer; the exact pass for the rest.
 
-    Within searches, filtered searches and later pages are left to the exact pass, so that an approximate kind never
-    misses an item there, never breaks a filter and never gives fewer than k when k exist.
+    Within searches and later pages are left to the exact pass, and so is a query for which the structure finds fewer
+    than k allowed items: an approximate kind may miss some of the nearest on a first page, filtered or not, and never
+    misses an item elsewhere, breaks a filter or gives fewer than k when k exist.
 
     Args:
         effort: lists looked at (IVF) or candidates kept (HNSW).
@@ -173,6 +181,12 @@ class ApproximatePass:
     def inside(self, parts: Sequence[Part], queries: NDArray[np.uint64], radius: int) -> Rows:
         """See :class:`hashsvc.index.passes.Pass`; exact."""
         return self._rest.inside(parts, queries, radius)
+
+    def step(self, name: str, part: Part, queries: int, radius: int | None, /) -> Step:
+        """See :class:`hashsvc.index.passes.Pass`."""
+        if radius is None and self.approximated([part], START):
+            return Step(name, len(part.ids), part.total, self.name, f"{CHOSEN}, which may miss some of the nearest")
+        return self._rest.step(name, part, queries, radius)
 
     def _nearest(self, part: Part, queries: NDArray[np.uint64], k: int) -> Rows:
         wanted = min(len(part.ids), k + 4 * (len(part.ids) - bit_total(part.codes)) * k // len(part.ids) + 1)

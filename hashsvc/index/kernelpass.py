@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from hashsvc.index.layout import GROUP, frozen, full_bitmap, group_count
 from hashsvc.index.part import Part
-from hashsvc.index.rows import NOTHING, Cursor, Rows, joined, nearest_of, ordered
 from hashsvc.index.passes import Step
+from hashsvc.index.rows import NOTHING, Cursor, Rows, joined, nearest_of, ordered
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 ROOM = 1 << 16
 FEW = 1 << 12
 NO_LIMIT = 1 << 30
+NEAR_BY_TABLES = "hash tables reach what is near by looking at few codes; a nearest search falls back to the scan"
 
 
 class Heaps(NamedTuple):
@@ -132,6 +134,10 @@ class GatherPass:
         """See :class:`hashsvc.index.passes.Pass`."""
         return self._scan.inside([self.gathered(part) for part in parts], queries, radius)
 
+    def step(self, name: str, part: Part, _queries: int, _radius: int | None, /) -> Step:
+        """See :class:`hashsvc.index.passes.Pass`."""
+        return Step(name, len(part.ids), part.total, self.name, "every item that passes the filter is compared")
+
     def gathered(self, part: Part) -> Part:
         """The part of the allowed items alone, one row each."""
         groups = group_count(part.total)
@@ -178,6 +184,13 @@ class TablesPass:
             if tables is not None:
                 found.append(self._inside(part, tables, queries, radius))
         return ordered(joined(found))
+
+    def step(self, name: str, part: Part, queries: int, radius: int | None, /) -> Step:
+        """See :class:`hashsvc.index.passes.Pass`."""
+        if tables_of(part) is None:
+            reason = "it is too small to have hash tables: every code is compared"
+            return replace(self._scan.step(name, part, queries, radius), reason=reason)
+        return Step(name, len(part.ids), part.total, self.name, NEAR_BY_TABLES)
 
     def _nearest(self, part: Part, tables: Tables, queries: NDArray[np.uint64], k: int, after: Cursor) -> list[Rows]:
         heaps, done = empty_heaps(len(queries), min(k, part.total)), np.zeros(len(queries), bool)

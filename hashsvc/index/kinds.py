@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hashsvc.domain.kinds import IndexKind
 from hashsvc.index.costs import costs_of
 from hashsvc.index.faisskinds import ApproximatePass, FlatPass, build_flat, build_hnsw, build_ivf
-from hashsvc.index.kernel.compiled import functions
+from hashsvc.index.kernel.compiled import failure, functions
 from hashsvc.index.kernelpass import ScanPass
 from hashsvc.index.layout import word_count
 from hashsvc.index.planner import Planner
@@ -69,7 +69,7 @@ def exact_way(bits: int) -> Pass:
     """The best exact pass there is: the planner over the compiled kernel, or plain numpy."""
     compiled = functions(word_count(bits))
     if compiled is None:
-        return ReferencePass()
+        return ReferencePass(f"plain numpy compares every code: {failure()}")
     return Planner(ScanPass(compiled, word_count(bits)), costs_of(compiled, word_count(bits)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -11,6 +12,28 @@ if TYPE_CHECKING:
 
     from hashsvc.index.part import Part
     from hashsvc.index.rows import Cursor, Rows
+
+CHOSEN = "the collection chose this kind"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What answers for one part of an index.
+
+    Args:
+        part: "segment 0", "tail".
+        codes, items: codes held and items that may answer.
+        chosen: the pass.
+        reason: why, in words.
+        microseconds: what each possible pass is expected to take, where costs were compared.
+    """
+
+    part: str
+    codes: int
+    items: int
+    chosen: str
+    reason: str
+    microseconds: dict[str, float] = field(default_factory=dict)
 
 
 class Pass(Protocol):
@@ -32,4 +55,11 @@ class Pass(Protocol):
 
     def inside(self, parts: Sequence[Part], queries: NDArray[np.uint64], radius: int) -> Rows:
         """Every item at distance <= radius of each query, in order of (query, distance, id)."""
+        ...
+
+    def step(self, name: str, part: Part, queries: int, radius: int | None, /) -> Step:
+        """What answers for the part called ``name``: this pass, or one that it leaves the part to.
+
+        A radius of None stands for the first page of a nearest search.
+        """
         ...

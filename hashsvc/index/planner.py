@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import exp
 from typing import TYPE_CHECKING
 
-from hashsvc.index.kernelpass import GatherPass, ScanPass, TablesPass, tables_of
+from hashsvc.index.kernelpass import NEAR_BY_TABLES, GatherPass, ScanPass, TablesPass, tables_of
 from hashsvc.index.layout import GROUP
+from hashsvc.index.passes import Step
 from hashsvc.index.rows import Cursor, Rows, joined, nearest_of, ordered
 
 if TYPE_CHECKING:
@@ -23,26 +23,6 @@ if TYPE_CHECKING:
 TRIAL = 0.15
 # Below this share of allowed items a nearest search's k-th distance lies too far out for the tables.
 TABLES_FROM = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What was chosen for one part of an index.
-
-    Args:
-        part: "segment 0", "tail".
-        codes, items: codes held and items that may answer.
-        chosen: the pass.
-        microseconds: what each possible pass is expected to take.
-        reason: why, in words.
-    """
-
-    part: str
-    codes: int
-    items: int
-    chosen: str
-    microseconds: dict[str, float]
-    reason: str
 
 
 class Planner:
@@ -98,15 +78,12 @@ class Planner:
             costs["tables"] = queries * (self._costs.call + self._costs.look * tables.looked_at(radius))
         return costs
 
-    def steps(self, parts: Sequence[Part], queries: int, radius: int | None = None) -> list[Step]:
-        """What is chosen for each part, and why; ``radius`` None stands for a nearest search."""
-        steps = []
-        for number, part in enumerate(parts):
-            costs = self.nearest_costs(part, queries) if radius is None else self.inside_costs(part, queries, radius)
-            way = min_of(costs)
-            micro = {one: round(cost / 1e3, 1) for one, cost in costs.items()}
-            steps.append(Step(part_name(number, part), len(part.ids), part.total, way, micro, REASONS[way]))
-        return steps
+    def step(self, name: str, part: Part, queries: int, radius: int | None, /) -> Step:
+        """See :class:`hashsvc.index.passes.Pass`."""
+        costs = self.nearest_costs(part, queries) if radius is None else self.inside_costs(part, queries, radius)
+        way = min_of(costs)
+        micro = {one: round(cost / 1e3, 1) for one, cost in costs.items()}
+        return Step(name, len(part.ids), part.total, way, REASONS[way], micro)
 
     def _scan_costs(self, part: Part, queries: int) -> dict[str, float]:
         cost, groups = self._costs, len(part.codes)
@@ -122,13 +99,8 @@ class Planner:
 REASONS = {
     "scan": "comparing every code costs least",
     "gather": "few items pass the filter: copying them out and comparing those costs least",
-    "tables": "hash tables reach what is near by looking at few codes; a nearest search falls back to the scan",
+    "tables": NEAR_BY_TABLES,
 }
-
-
-def part_name(number: int, part: Part) -> str:
-    """What a plan calls a part."""
-    return "tail" if part.segment is None else f"segment {number}"
 
 
 def min_of(costs: dict[str, float]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hashsvc.index.layout import set_places, words_at
+from hashsvc.index.passes import CHOSEN, Step
 from hashsvc.index.rows import Cursor, Rows, joined, nearest_of, ordered
 
 if TYPE_CHECKING:
@@ -17,10 +18,17 @@ if TYPE_CHECKING:
 
 
 class ReferencePass:
-    """Compares every allowed item with every query."""
+    """Compares every allowed item with every query.
+
+    Args:
+        reason: why it answers, for a plan.
+    """
 
     name = "reference"
     exact = True
+
+    def __init__(self, reason: str = CHOSEN) -> None:
+        self._reason = reason
 
     def nearest(self, parts: Sequence[Part], queries: NDArray[np.uint64], k: int, after: Cursor) -> Rows:
         """The k first items of each query beyond ``after``, in order of (query, distance, id)."""
@@ -40,6 +48,10 @@ class ReferencePass:
                 distances = distances_of(words, query)[owners]
                 found.append(_rows(number, distances, ids, distances <= radius))
         return ordered(joined(found))
+
+    def step(self, name: str, part: Part, _queries: int, _radius: int | None, /) -> Step:
+        """See :class:`hashsvc.index.passes.Pass`."""
+        return Step(name, len(part.ids), part.total, self.name, self._reason)
 
 
 def distances_of(words: NDArray[np.uint64], query: NDArray[np.uint64]) -> NDArray[np.int32]:

@@ -13,11 +13,8 @@ from hashsvc.domain.neighbours import Neighbours
 from hashsvc.errors import FailedPrecondition, InvalidArgument
 from hashsvc.index.allowed import ItemBitmap, by_bitmap, by_ids, check_ids, segment_ordinals
 from hashsvc.index.faisskinds import ApproximatePass
-from hashsvc.index.kernel.compiled import failure
 from hashsvc.index.layout import GROUP, bit_total, to_words
 from hashsvc.index.memory import Memory, memory_of
-from hashsvc.index.planner import Planner, Step, part_name
-from hashsvc.index.reference import ReferencePass
 from hashsvc.index.rows import NOTHING, START, Cursor, as_neighbours
 from hashsvc.index.streaming import at_most, count, pages
 
@@ -28,9 +25,7 @@ if TYPE_CHECKING:
     from hashsvc.index.audit import Audit
     from hashsvc.index.held import Held
     from hashsvc.index.part import Part
-    from hashsvc.index.passes import Pass
-
-CHOSEN = "the collection chose this kind"
+    from hashsvc.index.passes import Pass, Step
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,6 +98,8 @@ class View:
         if effort is not None and effort < 1:
             raise InvalidArgument(f"effort must be at least 1, not {effort}", field="effort")
         words, parts = self._words(queries), self._parts(allowed)
+        if not len(words):
+            return as_neighbours(NOTHING, 0)
         cursor = START if after is None else Cursor(*after)
         way = self.exactly if exact else self.way
         if isinstance(way, ApproximatePass) and effort is not None:
@@ -122,13 +119,9 @@ class View:
         allowed: NDArray[np.int64] | ItemBitmap | None = None,
     ) -> list[Step]:
         """How a query would be answered, part by part; ``radius`` None stands for a nearest search."""
-        parts = self._parts(allowed)
-        if isinstance(self.way, Planner):
-            return self.way.steps(parts, queries, radius)
-        reason = f"the collection chose it; {failure()}" if isinstance(self.way, ReferencePass) else CHOSEN
+        names = {id(one.segment): f"segment {number}" for number, one in enumerate(self.held)}
         return [
-            Step(part_name(number, part), len(part.ids), part.total, self.way.name, {}, reason)
-            for number, part in enumerate(parts)
+            self.way.step(names.get(id(part.segment), "tail"), part, queries, radius) for part in self._parts(allowed)
         ]
 
     def memory(self) -> Memory:

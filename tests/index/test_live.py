@@ -224,6 +224,24 @@ def test_approximate_kinds_recall_audit_and_never_break_a_filter(
     assert np.array_equal(some.ids, view.search(queries, 10, allowed, exact=True).ids)
 
 
+def test_faiss_starts_no_threads_of_its_own() -> None:
+    faiss = faiss_module()
+    view, query, threads = big(IndexKind.FLAT, 9_000).view(), np.zeros((1, 8), np.uint8), []
+
+    def both() -> None:
+        for ask in (view.within, view.search):
+            faiss.omp_set_num_threads(4)
+            ask(query, 3)
+            threads.append(faiss.omp_get_max_threads())
+
+    # What is set holds for the thread that sets it.
+    asking = threading.Thread(target=both)
+    asking.start()
+    asking.join()
+    assert view.held[0].segment.structure is not None
+    assert threads == [1, 1]
+
+
 def test_what_a_graph_would_slow_down_is_answered_exactly() -> None:
     live = big(IndexKind.HNSW, 12_000)
     live.merge()
@@ -249,7 +267,58 @@ def test_plans_name_the_pass_and_the_reason() -> None:
     assert view.explain(radius=60)[0].chosen == "scan"
     assert view.explain(1000, allowed=np.arange(10))[0].chosen == "gather"
     assert view.explain(64, allowed=np.arange(50_000))[0].chosen in {"scan", "tables"}
-    assert "chose" in big(IndexKind.FLAT, 500).view().explain()[-1].reason
+    assert "chose" in big(IndexKind.FLAT, 9_000).view().explain()[-1].reason
+
+
+def told(live: LiveIndex, radius: int | None = None, allowed: np.ndarray | None = None) -> list[tuple[str, str]]:
+    return [(step.part, step.chosen) for step in live.view().explain(radius=radius, allowed=allowed)]
+
+
+def test_plans_name_what_answers_for_each_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = np.random.default_rng(8).integers(0, 256, (9_000, 8), dtype=np.uint8)
+
+    def index(kind: IndexKind) -> LiveIndex:
+        live = LiveIndex(64, kind)
+        live.apply(np.arange(9_000), codes, NONE, 1)
+        live.apply(np.arange(9_000, 9_010), codes[:10], NONE, 2)
+        live.merge()
+        return live
+
+    assert told(index(IndexKind.TABLES)) == [("segment 0", "tables"), ("tail", "scan")]
+    assert told(index(IndexKind.TABLES), allowed=np.arange(9_000, 9_003)) == [("tail", "scan")]
+    assert told(index(IndexKind.FLAT)) == [("segment 0", "flat"), ("tail", "scan")]
+    assert told(index(IndexKind.FLAT), 3) == [("segment 0", "flat"), ("tail", "scan")]
+    assert told(index(IndexKind.HNSW)) == [("segment 0", "scan"), ("tail", "scan")]
+    monkeypatch.setitem(kinds.APPROXIMATE_FROM, IndexKind.IVF, 1_000)
+    live = index(IndexKind.IVF)
+    assert told(live) == [("segment 0", "ivf"), ("tail", "scan")]
+    assert "miss" in live.view().explain()[0].reason
+    assert told(live, 3) == [("segment 0", "scan"), ("tail", "scan")]
+    assert told(live, None, np.arange(10))[0][1] in {"gather", "scan"}
+    assert told(live, None, np.arange(9_010)) == [("segment 0", "ivf"), ("tail", "scan")]
+    monkeypatch.setitem(kinds.TABLES_FROM, IndexKind.TABLES, 10_000)
+    step = index(IndexKind.TABLES).view().explain()[0]
+    assert (step.chosen, step.codes, "small" in step.reason) == ("scan", 9_000, True)
+    assert index(IndexKind.TABLES).memory().tables == 0
+
+
+@pytest.mark.parametrize("kind", [IndexKind.AUTO, IndexKind.TABLES, IndexKind.IVF])
+def test_plans_tell_an_index_without_a_kernel(kind: IndexKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert big(IndexKind.REFERENCE, 500).view().explain()[0].reason == "the collection chose this kind"
+    monkeypatch.setattr(compiled._State, "ready", {})
+    monkeypatch.setattr(compiled._State, "failure", "this process has not warmed the kernel")
+    step = big(kind, 500).view().explain()[0]
+    assert (step.chosen, step.reason) == (
+        "reference",
+        "plain numpy compares every code: this process has not warmed the kernel",
+    )
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_no_queries_have_no_neighbours(kind: IndexKind) -> None:
+    view, queries = big(kind, 9_000).view(), np.zeros((0, 8), np.uint8)
+    for found in (view.search(queries, 3), view.search(queries, 3, np.arange(9)), view.within(queries, 9)):
+        assert (len(found), len(found.ids), found.exact) == (0, 0, True)
 
 
 def test_memory_is_told_by_purpose() -> None:
@@ -282,6 +351,32 @@ def test_within_comes_in_chunks(kind: IndexKind, page: int, monkeypatch: pytest.
             every = oracle.pairs(queries[0], None if only is None else set(only.tolist()))
             assert [pair for chunk in chunks for pair in pairs(chunk)] == [pair for pair in every if pair[0] <= radius]
             assert all(0 < len(chunk.ids) <= min(50, page) for chunk in chunks)
+
+
+def test_a_large_answer_takes_a_scan_for_each_band_of_distances(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streaming, "PAGE", 1_000)
+    bits = np.arange(64) < np.repeat(np.arange(65), 100)[:, None]
+    codes = np.packbits(np.random.default_rng(4).permuted(bits, axis=1), axis=1)
+    live, zero, scans = LiveIndex(64, IndexKind.SCAN), np.zeros(8, np.uint8), []
+    live.apply(np.arange(6_500)[::-1], codes, NONE, 1)
+    view = live.view()
+    assert isinstance(view.exactly, Planner)
+    scan = view.exactly.scan
+    scattered = scan.scattered
+
+    def counted(parts: Sequence[Part], query: np.ndarray, radius: int, beyond: int) -> Iterator[Rows]:
+        scans.append((beyond, radius))
+        return scattered(parts, query, radius, beyond)
+
+    monkeypatch.setattr(scan, "scattered", counted)
+    monkeypatch.setattr(scan, "nearest_under", lambda *_: pytest.fail("a page was put in order while it was scanned"))
+    found = [pair for chunk in view.within_chunks(zero, 64) for pair in pairs(chunk)]
+    assert found == sorted(zip(np.bitwise_count(codes).sum(1).tolist(), range(6_499, -1, -1), strict=True))
+    assert scans == [(-1, 64), (-1, 9), (9, 19), (19, 29), (29, 39), (39, 49), (49, 59), (59, 64)]
+    monkeypatch.setattr(streaming, "PAGE", 30)
+    scans.clear()
+    assert [pair for chunk in view.within_chunks(zero, 64) for pair in pairs(chunk)] == found
+    assert scans == [(-1, 64), *((distance - 1, distance) for distance in range(65) for _ in range(4))]
 
 
 def test_pages_without_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -353,32 +448,6 @@ def test_what_a_kind_searches_by_is_published_with_it(kind: IndexKind, tmp_path:
 
 def test_a_structure_that_is_published_is_linked_not_made_into_bytes_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-def test_a_large_answer_takes_a_scan_for_each_band_of_distances(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streaming, "PAGE", 1_000)
-    bits = np.arange(64) < np.repeat(np.arange(65), 100)[:, None]
-    codes = np.packbits(np.random.default_rng(4).permuted(bits, axis=1), axis=1)
-    live, zero, scans = LiveIndex(64, IndexKind.SCAN), np.zeros(8, np.uint8), []
-    live.apply(np.arange(6_500)[::-1], codes, NONE, 1)
-    view = live.view()
-    assert isinstance(view.exactly, Planner)
-    scan = view.exactly.scan
-    scattered = scan.scattered
-
-    def counted(parts: Sequence[Part], query: np.ndarray, radius: int, beyond: int) -> Iterator[Rows]:
-        scans.append((beyond, radius))
-        return scattered(parts, query, radius, beyond)
-
-    monkeypatch.setattr(scan, "scattered", counted)
-    monkeypatch.setattr(scan, "nearest_under", lambda *_: pytest.fail("a page was put in order while it was scanned"))
-    found = [pair for chunk in view.within_chunks(zero, 64) for pair in pairs(chunk)]
-    assert found == sorted(zip(np.bitwise_count(codes).sum(1).tolist(), range(6_499, -1, -1), strict=True))
-    assert scans == [(-1, 64), (-1, 9), (9, 19), (19, 29), (29, 39), (39, 49), (49, 59), (59, 64)]
-    monkeypatch.setattr(streaming, "PAGE", 30)
-    scans.clear()
-    assert [pair for chunk in view.within_chunks(zero, 64) for pair in pairs(chunk)] == found
-    assert scans == [(-1, 64), *((distance - 1, distance) for distance in range(65) for _ in range(4))]
-
-
 ) -> None:
     live = big(IndexKind.FLAT, 9_000)
     publish(live.view(), tmp_path)

@@ -141,7 +141,7 @@ def _run(block: str, folder: Path, environment: dict[str, str]) -> dict[str, str
 def test_every_command_runs(demo: Demo) -> None:
     two, own, serve, ask = _blocks("sh")
     assert two.split("\n") == ["make demo", "make test", ""]
-    assert _recipe("test") == "python -m pytest"
+    assert _recipe("test").startswith("python -m pytest")
     port, environment = f"127.0.0.1:{_free_port()}", _environment()
     printed = _run(own, demo.folder, environment)
     assert "7/" in next(out for line, out in printed.items() if line.startswith("hashsvc search"))

@@ -50,10 +50,10 @@ class Config:
 
     latent: int = 50
     hidden: tuple[int, ...] = (512, 256)
-    steps: int = 6_500
-    batch: int = 64
-    rate: float = 1e-3
-    penalty: float = 1.0
+    steps: int = 4_700
+    batch: int = 128
+    rate: float = 5e-4
+    penalty: float = 5.0
     reciprocity: float = 1.0
 
 

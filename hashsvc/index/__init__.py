@@ -25,8 +25,8 @@ WARMED_BITS = (64, 128, 256, 512, 1024)
 def warm(cache: str | Path = "", bits: Sequence[int] = WARMED_BITS) -> None:
     """Compile the search kernel, or load it from its cache; for doors, at start-up.
 
-    Takes from some ten seconds to a minute where nothing is cached yet, about a second after. Without it every index answers the same
-    through numpy, slower; so it does where the kernel cannot be compiled.
+    Takes from some ten seconds to a minute where nothing is cached yet, about a second after. Without it every index
+    answers the same through numpy, slower; so it does where the kernel cannot be compiled.
 
     Args:
         cache: folder of the compiled kernel, writable by this user only; "" keeps numba's default.

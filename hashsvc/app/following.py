@@ -250,7 +250,7 @@ class Follower:
 
 def _part(changes: Changes, shard: Shard) -> Changes:
     """What a shard takes of the log; the watermark is that of the whole."""
-    mine, gone = (ids % shard.of == shard.number for ids in (changes.upsert_ids, changes.deleted_ids))
+    mine, gone = map(shard.holds, (changes.upsert_ids, changes.deleted_ids))
     return replace(
         changes,
         upsert_ids=changes.upsert_ids[mine],

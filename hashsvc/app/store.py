@@ -80,8 +80,7 @@ def open_store(
             server does. Writes of this process are seen at once either way.
         shard: the replica searches this part of every collection only, which it owns.
         warm: compile the search kernel, or load it from its cache, for the code lengths of the store's collections and
-            of those made through it later: some ten seconds once on a machine, half a second after. Without it, and
-            without :func:`hashsvc.index.warm`, searches answer the same through numpy, slower.
+            of those made through it later; see :func:`hashsvc.index.warm` for what it takes and what goes without.
 
     Raises:
         Owned: another process owns the store; the message says how to reach it.
@@ -284,7 +283,7 @@ class Store:
         if asked is None:
             return self._newest(held).items
         ids, _ = self.catalog.items.passing(held, asked)
-        return int((ids % self._shard.of == self._shard.number).sum())
+        return int(self._shard.holds(ids).sum())
 
     def writing_encoder(self, collection: Collection) -> Encoder | None:
         """See :meth:`Items.writing_encoder`."""

@@ -49,9 +49,4 @@ def hands_of(
         raise InvalidArgument(
             f"the {runner} runner needs no Ray cluster: leave out one of the two", field="--ray-address"
         )
-    if (cpus is not None or gpus is not None) and runner is not Runner.RAY:
-        raise InvalidArgument(
-            f"the {runner} runner has no actors to set processors aside for: leave --cpus and --gpus out",
-            field="--cpus" if cpus is not None else "--gpus",
-        )
     return Hands(runner, processes, helpers, cpus=cpus, gpus=gpus, ray_address=ray_address or "local")

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from hashsvc.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 MAX_SHARDS = 4096
 
@@ -30,6 +35,11 @@ class Shard:
         if not (slash and number.isdecimal() and of.isdecimal() and len(text) < 12):
             raise InvalidArgument(f"{text!r} is no shard: the first of four is 0/4", field="shard")
         return cls(int(number), int(of))
+
+    def holds(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether the items with these ids ``int64[n]`` are among its own."""
+        mine: NDArray[np.bool_] = ids % self.of == self.number
+        return mine
 
     @property
     def label(self) -> str:

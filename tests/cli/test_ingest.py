@@ -70,7 +70,7 @@ def test_several_processes_store_what_one_stores(hashsvc: Run) -> None:
     ("flags", "said"),
     [
         (("--runner", "inline", "--processes", 2), "inline runner is one process"),
-        (("--processes", 2, "--cpus", 1), "no actors"),
+        (("--processes", 2, "--cpus", 1), "cpus are what Ray sets aside for each actor"),
         (("--runner", "processes", "--ray-address", "here:1"), "needs no Ray cluster"),
         (("--runner", "threads"), "threads"),
         (("--processes", 0), "--processes"),

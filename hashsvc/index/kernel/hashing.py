@@ -21,7 +21,6 @@ from hashsvc.index.kernel.vector import ask_for, bit_count, words_from
 
 ONE = np.uint64(1)
 FARTHEST = 1 << 30
-WIDEST = 16
 TOGETHER = 64
 SPOTS = 256
 
@@ -181,7 +180,7 @@ def grow(arrays: Any, tables: Any, query: Any, after: Any, limits: Any, heap: An
     cuts, (distances, numbers, size), (trial, budget) = tables[0], heap, limits
     held, k, spent = len(arrays[2][0]), len(numbers), 0.0
     radii[:] = -1
-    for weight in range(WIDEST + 1):
+    for weight in range(cuts[:, 2].max() + 1):
         for table in range(len(cuts)):
             if weight <= cuts[table, 2]:
                 looks = choose(cuts[table, 2], weight) * (1.0 + held / 2.0 ** cuts[table, 2])

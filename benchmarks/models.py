@@ -2,8 +2,9 @@
 
 Each member is trained and measured with the same seeds; the figures are means over them. ``holds`` is null where a row
 asks for a GPU and none is at hand. With --write the rows join ``benchmarks/results/models.json``, and the table of
-``docs/models.md`` is written anew from that file. Example:
+``docs/models.md`` is written anew from that file; with --first 1 they are counted together with the seed 0 held there.
 
+Example:
     python benchmarks/models.py --member vae --seeds 3 --json
 """
 
@@ -71,10 +72,10 @@ RESULTS, PAGE = ROOT / "benchmarks" / "results" / "models.json", ROOT / "docs" /
 BEGIN, END = "<!-- table written by benchmarks/models.py -->", "<!-- end of the table -->"
 
 
-def measured(name: str, seeds: int, pictures: Path | None) -> dict[str, dict[str, Any]]:
+def measured(name: str, seeds: range, pictures: Path | None) -> dict[str, dict[str, Any]]:
     """Every criterion of a member: the mean over seeds, whether it holds, and the seconds of a seed."""
     runs, taken = [], []
-    for seed in range(1 if name in UNSEEDED else seeds):
+    for seed in range(1) if name in UNSEEDED else seeds:
         ALBUM.folder = pictures if not seed else None
         started = time.monotonic()
         runs.append(MEMBERS[name](seed))
@@ -100,12 +101,40 @@ def _summary(rows: list[Row], seconds: float) -> dict[str, Any]:
     }
 
 
-def write(found: Mapping[str, Any], *, part: bool = False) -> None:
+def joined(held: Mapping[str, Any], found: Mapping[str, Any], first: int) -> dict[str, dict[str, Any]]:
+    """The criteria of a member over the seeds held, which are those before ``first``, and those found."""
+    return {criterion: _joined(held[criterion], row, first) for criterion, row in found.items()}
+
+
+def _joined(held: Mapping[str, Any], row: dict[str, Any], first: int) -> dict[str, Any]:
+    if row["ours"] is None:
+        return row
+    shares = [len(one["per_seed"]) for one in (held, row)]
+    if shares[0] != first:
+        sys.exit(f"{shares[0]} seeds are held, so --first must be {shares[0]}, not {first}")
+
+    def mean(before: float, now: float) -> float:
+        return (before * shares[0] + now * shares[1]) / sum(shares)
+
+    beside = {name: round(mean(held["beside"][name], value), 4) for name, value in row.get("beside", {}).items()}
+    return row | {
+        "ours": round(mean(held["ours"], row["ours"]), 4),
+        "holds": held["holds"] and row["holds"],
+        "seconds": round(mean(held["seconds"], row["seconds"]), 1),
+        "per_seed": held["per_seed"] + row["per_seed"],
+        **({"beside": beside} if beside else {}),
+    }
+
+
+def write(found: Mapping[str, Any], *, part: bool = False, first: int = 0) -> None:
     """Put the rows of each member found in the place of its earlier ones, and write the table from all there are.
 
-    With ``part`` of a member's rows the others of it stay.
+    With ``part`` of a member's rows the others of it stay. With a ``first`` seed above zero the rows are counted
+    together with those of the seeds before it.
     """
     held = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    if first:
+        found = {name: joined(held[name], rows, first) for name, rows in found.items()}
     if part:
         found = {name: held.get(name, {}) | rows for name, rows in found.items()}
     rows = {name: found.get(name, held.get(name)) for name in MEMBERS if name in found or name in held}
@@ -146,6 +175,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--member", choices=MEMBERS, nargs="*", default=list(MEMBERS))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first", type=int, default=0, help="the first seed; with --write those before it are held")
     parser.add_argument("--models", nargs="*", default=[], help="of the rows of as_encoder, only these models")
     parser.add_argument("--pictures", type=Path, help="write pictures of what the first seed trained into this folder")
     parser.add_argument("--write", action="store_true", help="write the results file and the table of docs/models.md")
@@ -156,9 +186,9 @@ def main() -> int:
         MEMBERS["as_encoder"] = partial(coding.as_encoder, models=tuple(asked.models))
     try:
         for name in asked.member:
-            found[name] = measured(name, asked.seeds, asked.pictures)
+            found[name] = measured(name, range(asked.first, asked.first + asked.seeds), asked.pictures)
             if asked.write:
-                write({name: found[name]}, part=name == "as_encoder" and bool(asked.models))
+                write({name: found[name]}, part=name == "as_encoder" and bool(asked.models), first=asked.first)
     except datasets.Absent as absent:
         say(f"skipped: {absent}")
         return 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,8 @@ from hashsvc.encoders.deep_vae import Config, bound, train_deep_vae
 from members.row import ALBUM, Row, binary, labels, pictures, pixels, silent, vectors
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from hashsvc.encoders.generation.network import LatentNetwork
@@ -59,18 +60,31 @@ def latent_map(seed: int) -> dict[str, Row]:
     plain = _map("autoencoder", train_deep_autoencoder(training, PlainConfig(latent=2), seed, silent), seed)
     ours = _map("VAE", train_deep_vae(training, Config(latent=2, steps=PlainConfig().steps), seed, silent), seed)
     return {
-        "offset of the cloud in its spreads, VAE": _beside(ours, plain, "offset", "AE {}; .39 / .05"),
-        "largest class area over the smallest, VAE": _beside(ours, plain, "areas", "AE {}; 48 / 7"),
-        "classes met by 1,000 points of a standard normal, VAE": replace(
-            _beside(ours, plain, "met", "AE {}; 5 / 10", most=False),
+        "offset of the cloud in its spreads, VAE": _beside(ours, plain, "offset", ".39 / .05"),
+        "largest class area over the smallest, VAE": _beside(ours, plain, "areas", "48 / 7"),
+        "classes met by 1,000 points of a standard normal, VAE": _beside(
+            ours,
+            plain,
+            "met",
+            "5 / 10",
+            most=False,
             beside={"points as wide as the cloud, AE": plain["wide"], "VAE": ours["wide"]},
         ),
     }
 
 
-def _beside(ours: dict[str, float], plain: dict[str, float], name: str, words: str, *, most: bool = True) -> Row:
+def _beside(
+    ours: dict[str, float],
+    plain: dict[str, float],
+    name: str,
+    words: str,
+    *,
+    most: bool = True,
+    beside: Mapping[str, float] | None = None,
+) -> Row:
     nudge = 1e-9 if most else -1e-9  # better means strictly better
-    return Row(ours[name], plain[name] - nudge, most=most, slack=0.0, reference=words.format(plain[name]))
+    further = {"AE": plain[name], **(beside or {})}
+    return Row(ours[name], plain[name] - nudge, most=most, slack=0.0, reference=words, beside=further)
 
 
 def _map(name: str, network: LatentNetwork, seed: int) -> dict[str, float]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hashsvc.app.encoding import LoadedEncoders
+    from hashsvc.domain.encoders import Made
     from hashsvc.encoders import Decoded, Encoder
 
 LAST_SEED = 2**32 - 1
@@ -37,24 +38,24 @@ class Maker:
         self._encoder: Encoder = looking.decoder_of(loaded.unbounded(fingerprint))[0]
         self._most = most
 
-    def reconstruct(self, contents: Sequence[bytes]) -> list[bytes]:
+    def reconstruct(self, contents: Sequence[bytes]) -> list[Made]:
         """See :meth:`Service.reconstruct`."""
         check_count(len(contents), "contents", self._most)
         items = ingest.decode_all(self._bounded, contents)
-        return self._free.contents_of(self._encoder, self._free.reconstruct(self._encoder, items))
+        return self._free.made(self._encoder, self._free.reconstruct(self._encoder, items))
 
-    def generate(self, count: int, seed: int) -> list[bytes]:
+    def generate(self, count: int, seed: int) -> list[Made]:
         """See :meth:`Service.generate`."""
         check_count(count, "count", self._most)
         if not 0 <= seed <= LAST_SEED:
             raise InvalidArgument(f"seed must be 0 to {LAST_SEED}, not {seed}", field="seed")
-        return self._free.contents_of(self._encoder, self._free.generate(self._encoder, count, seed=seed))
+        return self._free.made(self._encoder, self._free.generate(self._encoder, count, seed=seed))
 
-    def interpolate(self, first: bytes, last: bytes, steps: int) -> list[bytes]:
+    def interpolate(self, first: bytes, last: bytes, steps: int) -> list[Made]:
         """See :meth:`Service.interpolate`."""
         check_count(steps, "steps", self._most)
         path = self._free.interpolate(self._encoder, self._item(first, "first"), self._item(last, "last"), steps)
-        return self._free.contents_of(self._encoder, path)
+        return self._free.made(self._encoder, path)
 
     def _item(self, content: bytes, field: str) -> Decoded:
         try:

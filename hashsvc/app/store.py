@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
     from hashsvc.app.running import Hands
     from hashsvc.catalog import Commit
-    from hashsvc.domain.encoders import EncoderVersion
+    from hashsvc.domain.encoders import EncoderVersion, Made
     from hashsvc.domain.indexes import IndexState
     from hashsvc.domain.jobs import DeadLetter, Job
     from hashsvc.domain.neighbours import Answer
@@ -361,15 +361,15 @@ class Store:
         loaded = self.loaded.get(self.encoder(encoder).spec.fingerprint)
         return loaded.encode(ingest.decode_all(loaded, contents))
 
-    def reconstruct(self, encoder: str, contents: Sequence[bytes]) -> list[bytes]:
+    def reconstruct(self, encoder: str, contents: Sequence[bytes]) -> list[Made]:
         """See :meth:`Service.reconstruct`."""
         return self._maker(encoder).reconstruct(contents)
 
-    def generate(self, encoder: str, count: int, *, seed: int = 0) -> list[bytes]:
+    def generate(self, encoder: str, count: int, *, seed: int = 0) -> list[Made]:
         """See :meth:`Service.generate`."""
         return self._maker(encoder).generate(count, seed)
 
-    def interpolate(self, encoder: str, first: bytes, last: bytes, *, steps: int = STEPS) -> list[bytes]:
+    def interpolate(self, encoder: str, first: bytes, last: bytes, *, steps: int = STEPS) -> list[Made]:
         """See :meth:`Service.interpolate`."""
         return self._maker(encoder).interpolate(first, last, steps)
 

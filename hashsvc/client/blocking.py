@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from hashsvc.client.upload import Batch
     from hashsvc.domain.collections import Collection
-    from hashsvc.domain.encoders import EncoderVersion
+    from hashsvc.domain.encoders import EncoderVersion, Made
     from hashsvc.domain.filters import Node
     from hashsvc.domain.items import Item, StoredItem, Written
     from hashsvc.domain.jobs import DeadLetter, Job, JobKind
@@ -331,16 +331,16 @@ class Client:
         response = self._call(self._encoding.Encode, requests.encode(version, contents))
         return np.frombuffer(response.codes, np.uint8).reshape(len(contents), response.bits // 8)
 
-    def reconstruct(self, encoder: str, contents: Sequence[bytes]) -> list[bytes]:
+    def reconstruct(self, encoder: str, contents: Sequence[bytes]) -> list[Made]:
         """See :meth:`Service.reconstruct`."""
         request = requests.reconstruct(self.encoder(encoder), contents)
         return read_made(self._call(self._encoders.Reconstruct, request))
 
-    def generate(self, encoder: str, count: int, *, seed: int = 0) -> list[bytes]:
+    def generate(self, encoder: str, count: int, *, seed: int = 0) -> list[Made]:
         """See :meth:`Service.generate`."""
         return read_made(self._call(self._encoders.Generate, requests.generate(encoder, count, seed)))
 
-    def interpolate(self, encoder: str, first: bytes, last: bytes, *, steps: int = STEPS) -> list[bytes]:
+    def interpolate(self, encoder: str, first: bytes, last: bytes, *, steps: int = STEPS) -> list[Made]:
         """See :meth:`Service.interpolate`."""
         request = requests.interpolate(self.encoder(encoder), first, last, steps)
         return read_made(self._call(self._encoders.Interpolate, request))

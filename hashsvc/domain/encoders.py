@@ -65,6 +65,20 @@ class EncoderVersion:
         return f"{self.name}@{self.version}"
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a decoder made.
+
+    Args:
+        content: of the encoder's kind: a PNG file, a vector, or the most probable words of a text, most probable first,
+            with spaces between them.
+        chances: the probability of each of the words; none for other kinds.
+    """
+
+    content: bytes
+    chances: tuple[float, ...] = ()
+
+
 def parse_label(label: str, where: str = "encoder") -> tuple[str, int | None]:
     """Split ``name`` or ``name@version``; None stands for the newest version. Raises InvalidArgument."""
     name, at, version = label.partition("@")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from hashsvc.domain.collections import Collection
     from hashsvc.domain.dedupservice import DedupService
-    from hashsvc.domain.encoders import EncoderVersion
+    from hashsvc.domain.encoders import EncoderVersion, Made
     from hashsvc.domain.filters import Node
     from hashsvc.domain.items import Item, StoredItem, Written
     from hashsvc.domain.jobs import DeadLetter, Job, JobKind
@@ -176,19 +176,21 @@ class Service(Protocol):
         """Codes ``uint8[n, bits/8]`` of contents in the encoder's kind."""
         ...
 
-    def reconstruct(self, encoder: str, contents: Sequence[bytes]) -> list[bytes]:
-        """Contents rebuilt from their latents, in the encoder's kind: pictures as PNG files at the size it sees.
+    def reconstruct(self, encoder: str, contents: Sequence[bytes]) -> list[Made]:
+        """Contents rebuilt from their latents, in the encoder's kind.
+
+        Pictures come as PNG files at the size it sees, texts as their most probable words.
 
         Raises:
             FailedPrecondition: the encoder keeps no decoder (reason NO_DECODER); likewise for the two verbs below.
         """
         ...
 
-    def generate(self, encoder: str, count: int, *, seed: int = 0) -> list[bytes]:
+    def generate(self, encoder: str, count: int, *, seed: int = 0) -> list[Made]:
         """``count`` new contents from drawn latents; the same seed (``uint32``) draws the same."""
         ...
 
-    def interpolate(self, encoder: str, first: bytes, last: bytes, *, steps: int = STEPS) -> list[bytes]:
+    def interpolate(self, encoder: str, first: bytes, last: bytes, *, steps: int = STEPS) -> list[Made]:
         """Contents on the straight line between two latents: ``steps`` of them, both rebuilt ends among them."""
         ...
 

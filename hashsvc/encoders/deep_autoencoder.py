@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from hashsvc.encoders.document_model import DocumentConfig, train_document_model
 from hashsvc.encoders.generation.coding import coded
 from hashsvc.encoders.generation.likelihood import squares
 from hashsvc.encoders.generation.network import MirrorNetwork
@@ -19,7 +20,7 @@ from hashsvc.encoders.generation.training import minimise, schedule_of, shape_of
 if TYPE_CHECKING:
     from hashsvc.encoders.contract import OnProgress
     from hashsvc.encoders.encoder import CodeEncoder
-    from hashsvc.encoders.generation.network import LatentNetwork
+    from hashsvc.encoders.generation.network import DecodingNetwork, LatentNetwork
     from hashsvc.encoders.training_set import TrainingSet
 
 
@@ -52,14 +53,22 @@ class Config:
 
 
 def fit_deep_autoencoder(training: TrainingSet, bits: int, seed: int, progress: OnProgress) -> CodeEncoder:
-    """Train one; see the module."""
-    network = train_deep_autoencoder(training, Config(), seed, progress)
+    """Train one; see the module, and :mod:`hashsvc.encoders.document_model` for texts."""
+    network: DecodingNetwork
+    if training.terms is not None:
+        network = train_document_model("deep_autoencoder", training, DocumentConfig(), seed, progress)
+    else:
+        network = train_deep_autoencoder(training, Config(), seed, progress)
     return coded("deep_autoencoder", training, network, bits, seed=seed, progress=progress)
 
 
 def fit_denoising(training: TrainingSet, bits: int, seed: int, progress: OnProgress) -> CodeEncoder:
-    """Train one on items under noise of spread .5 (numbers: half of their spread)."""
-    network = train_deep_autoencoder(training, Config(noise=0.5, latent=64), seed, progress)
+    """Train one on items under noise of spread .5 (numbers: half of their spread), texts without half their words."""
+    network: DecodingNetwork
+    if training.terms is not None:
+        network = train_document_model("denoising", training, DocumentConfig(dropped=0.5, latent=64), seed, progress)
+    else:
+        network = train_deep_autoencoder(training, Config(noise=0.5, latent=64), seed, progress)
     return coded("denoising", training, network, bits, seed=seed, progress=progress)
 
 

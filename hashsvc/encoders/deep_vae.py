@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from hashsvc.encoders.document_model import DocumentConfig, train_document_model
 from hashsvc.encoders.generation.coding import coded
 from hashsvc.encoders.generation.likelihood import divergence
 from hashsvc.encoders.generation.network import MirrorNetwork, stack
@@ -22,6 +23,7 @@ from hashsvc.encoders.networks import NETWORKS
 if TYPE_CHECKING:
     from hashsvc.encoders.contract import OnProgress
     from hashsvc.encoders.encoder import CodeEncoder
+    from hashsvc.encoders.generation.network import DecodingNetwork
     from hashsvc.encoders.training_set import TrainingSet
 
 
@@ -122,10 +124,13 @@ NETWORKS["gaussian"] = GaussianNetwork
 
 
 def fit_deep_vae(training: TrainingSet, bits: int, seed: int, progress: OnProgress) -> CodeEncoder:
-    """Train one; see the module."""
-    return coded(
-        "deep_vae", training, train_deep_vae(training, Config(), seed, progress), bits, seed=seed, progress=progress
-    )
+    """Train one; see the module, and :mod:`hashsvc.encoders.document_model` for texts."""
+    network: DecodingNetwork
+    if training.terms is not None:
+        network = train_document_model("deep_vae", training, DocumentConfig(variational=True), seed, progress)
+    else:
+        network = train_deep_vae(training, Config(), seed, progress)
+    return coded("deep_vae", training, network, bits, seed=seed, progress=progress)
 
 
 def train_deep_vae(

@@ -96,9 +96,17 @@ class InterpolateRequest(_message.Message):
     def __init__(self, encoder: _Optional[str] = ..., first: _Optional[_Union[_types_pb2.Content, _Mapping]] = ..., last: _Optional[_Union[_types_pb2.Content, _Mapping]] = ..., steps: _Optional[int] = ...) -> None: ...
 
 class MadeContents(_message.Message):
-    __slots__ = ("contents", "encoder")
+    __slots__ = ("contents", "encoder", "words")
     CONTENTS_FIELD_NUMBER: _ClassVar[int]
     ENCODER_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
     contents: _containers.RepeatedCompositeFieldContainer[_types_pb2.Content]
     encoder: str
-    def __init__(self, contents: _Optional[_Iterable[_Union[_types_pb2.Content, _Mapping]]] = ..., encoder: _Optional[str] = ...) -> None: ...
+    words: _containers.RepeatedCompositeFieldContainer[MadeWords]
+    def __init__(self, contents: _Optional[_Iterable[_Union[_types_pb2.Content, _Mapping]]] = ..., encoder: _Optional[str] = ..., words: _Optional[_Iterable[_Union[MadeWords, _Mapping]]] = ...) -> None: ...
+
+class MadeWords(_message.Message):
+    __slots__ = ("probabilities",)
+    PROBABILITIES_FIELD_NUMBER: _ClassVar[int]
+    probabilities: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, probabilities: _Optional[_Iterable[float]] = ...) -> None: ...

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from hashsvc.domain.encoders import CodeSpec, EncoderVersion
+from hashsvc.domain.encoders import CodeSpec, EncoderVersion, Made
+from hashsvc.domain.kinds import Kind
 from hashsvc.v1 import encoders_pb2
 from hashsvc.wire.content import read_content, write_content
 from hashsvc.wire.documents import read_document, write_document
@@ -33,18 +35,25 @@ def write_encoder(version: EncoderVersion) -> encoders_pb2.Encoder:
     return message
 
 
-def write_made(version: EncoderVersion, contents: Sequence[bytes]) -> encoders_pb2.MadeContents:
-    """The message of contents that a version made."""
+def write_made(version: EncoderVersion, made: Sequence[Made]) -> encoders_pb2.MadeContents:
+    """The message of what a version made."""
     message = encoders_pb2.MadeContents(encoder=version.label)
-    for position, content in enumerate(contents):
-        write_content(message.contents.add(), version.spec.kind, content, f"contents[{position}]")
+    for position, one in enumerate(made):
+        write_content(message.contents.add(), version.spec.kind, one.content, f"contents[{position}]")
+        if version.spec.kind is Kind.TEXT:
+            message.words.add(probabilities=one.chances)
     return message
 
 
-def read_made(message: encoders_pb2.MadeContents) -> list[bytes]:
-    """The contents in a message; those that say no kind are left out."""
-    held = [(content, content.WhichOneof("content")) for content in message.contents]
-    return [read_content(content, which, "contents")[1] for content, which in held if which is not None]
+def read_made(message: encoders_pb2.MadeContents) -> list[Made]:
+    """What is in a message; contents that say no kind are left out."""
+    words = zip_longest(message.contents, message.words)
+    found = [(content, content.WhichOneof("content"), of) for content, of in words if content is not None]
+    return [
+        Made(read_content(content, which, "contents")[1], tuple(of.probabilities) if of is not None else ())
+        for content, which, of in found
+        if which is not None
+    ]
 
 
 def read_encoder(message: encoders_pb2.Encoder) -> EncoderVersion:

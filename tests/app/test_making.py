@@ -41,15 +41,15 @@ def pixels(content: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
 
 def test_rebuilt_pictures_are_files_that_look_like_their_items(store: Store) -> None:
     given = digits()[0][:6]
-    rebuilt = [pixels(content) for content in store.reconstruct("pictures", given)]
+    rebuilt = [pixels(made.content) for made in store.reconstruct("pictures", given)]
     apart = [[float(((one - pixels(other)) ** 2).mean()) for other in given] for one in rebuilt]
     assert [int(np.argmin(row)) for row in apart] == list(range(6))
 
 
 def test_what_is_made_can_be_encoded_again(store: Store) -> None:
     drawn = store.generate("pictures", 3, seed=5)
-    assert store.encode("pictures", drawn).shape == (3, 4)
-    assert {pixels(content).shape for content in drawn} == {(8, 8)}
+    assert store.encode("pictures", [made.content for made in drawn]).shape == (3, 4)
+    assert {pixels(made.content).shape for made in drawn} == {(8, 8)}
     assert drawn == store.generate("pictures@1", 3, seed=5)
     assert drawn != store.generate("pictures", 3, seed=6)
 
@@ -58,7 +58,7 @@ def test_vectors_stay_vectors(store: Store) -> None:
     given = vectors()[0][:2]
     rebuilt = store.reconstruct("numbers", given)
     path = store.interpolate("numbers", *given, steps=5)
-    numbers = [np.frombuffer(content, "<f4") for content in (*rebuilt, *path)]
+    numbers = [np.frombuffer(made.content, "<f4") for made in (*rebuilt, *path)]
     assert {one.shape for one in numbers} == {(64,)}
     assert np.allclose(numbers[0], numbers[2], atol=1e-3)
     assert np.allclose(numbers[1], numbers[6], atol=1e-3)

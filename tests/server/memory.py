@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from hashsvc.codes import check_bits, hamming
 from hashsvc.domain.collections import Collection
-from hashsvc.domain.encoders import CodeSpec, EncoderVersion
+from hashsvc.domain.encoders import CodeSpec, EncoderVersion, Made
 from hashsvc.domain.filters import Filter, Node, check_filter, matches
 from hashsvc.domain.items import Item, Outcome, StoredItem, Witness, Written, check_key, content_hash, item_id
 from hashsvc.domain.jobs import Counts, DeadLetter, Job, JobKind, JobState
@@ -332,20 +332,20 @@ class MemoryStore:
         bits = self.encoder(encoder).spec.bits
         return np.frombuffer(b"".join(toy_code(c, bits) for c in contents), np.uint8).reshape(len(contents), -1)
 
-    def reconstruct(self, encoder: str, contents: Sequence[bytes]) -> list[bytes]:
+    def reconstruct(self, encoder: str, contents: Sequence[bytes]) -> list[Made]:
         self._count(len(contents), "contents", self.limits.max_made)
-        self.encoder(encoder)
-        return [content.upper() for content in contents]
+        texts = self.encoder(encoder).spec.kind is Kind.TEXT
+        return [Made(content.upper(), (0.5, 0.25) if texts else ()) for content in contents]
 
-    def generate(self, encoder: str, count: int, *, seed: int = 0) -> list[bytes]:
+    def generate(self, encoder: str, count: int, *, seed: int = 0) -> list[Made]:
         self._count(count, "count", self.limits.max_made)
         self.encoder(encoder)
-        return [f"{seed:06} {number:05}".encode() for number in range(count)]
+        return [Made(f"{seed:06} {number:05}".encode()) for number in range(count)]
 
-    def interpolate(self, encoder: str, first: bytes, last: bytes, *, steps: int = 10) -> list[bytes]:
+    def interpolate(self, encoder: str, first: bytes, last: bytes, *, steps: int = 10) -> list[Made]:
         self._count(steps, "steps", self.limits.max_made)
         self.encoder(encoder)
-        return [first, *[first + last] * (steps - 2), last]
+        return [Made(content) for content in (first, *[first + last] * (steps - 2), last)]
 
     def encoders(self) -> list[EncoderVersion]:
         return sorted(self.versions, key=lambda version: (version.name, version.version))

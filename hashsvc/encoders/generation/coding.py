@@ -14,11 +14,11 @@ from hashsvc.encoders.training_set import TrainingSet
 if TYPE_CHECKING:
     from hashsvc.encoders.contract import OnProgress
     from hashsvc.encoders.encoder import CodeEncoder
-    from hashsvc.encoders.generation.network import LatentNetwork
+    from hashsvc.encoders.generation.network import DecodingNetwork
 
 
 def coded(
-    model: str, training: TrainingSet, network: LatentNetwork, bits: int, *, seed: int, progress: OnProgress
+    model: str, training: TrainingSet, network: DecodingNetwork, bits: int, *, seed: int, progress: OnProgress
 ) -> CodeEncoder:
     """The encoder of a trained network, its features the rotated latents (Gong & Lazebnik, CVPR 2011)."""
     network.eval()

@@ -1,6 +1,7 @@
-"""What an item costs under a rebuilt one, in nats: a pixel is on with a chance, a number is a Gaussian mean.
+"""What an item costs under a rebuilt one, in nats: pixels are on with a chance, numbers Gaussian means, words drawn.
 
-Pixels in [0, 1] are chances themselves (Hinton & Salakhutdinov 2006); numbers are taken in units of their own spread.
+Pixels in [0, 1] are chances themselves (Hinton & Salakhutdinov 2006); numbers are taken in units of their own spread;
+the words of a text come from one softmax (Salakhutdinov & Hinton, NeurIPS 2009).
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hashsvc.encoders.fronts.text import Bag
+
     Nats = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
+LEAST = 1e-12
 LOG_ROOT = 0.5 * math.log(2 * math.pi)
 
 
@@ -27,6 +31,25 @@ def pixel_nats(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 def number_nats(means: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Negative log density ``float32[n]`` under a Gaussian of unit spread, summed over numbers."""
     return (0.5 * (means - target).square() + LOG_ROOT).sum(dim=1)
+
+
+def word_nats(logits: torch.Tensor, bag: Bag) -> torch.Tensor:
+    """Negative log likelihood ``float32[n]`` of bags of words under a softmax each, ``logits`` ``float32[n, words]``.
+
+    A text is as many draws as it has distinct words: a long one tells more than a short one (Miao et al., ICML 2016,
+    sec. 3). Squares of weights share out the draws, which add up to one in a row of unit length: by the weights
+    themselves most draws would go to words of every topic. Columns behind the words are not predicted; a text without a
+    known word costs nothing.
+    """
+    sizes = bag.offsets.diff()
+    texts = torch.repeat_interleave(torch.arange(len(sizes), device=logits.device), sizes)
+    known = bag.columns < logits.shape[1]
+    texts, columns, squared = texts[known], bag.columns[known], bag.weights[known].square()
+    none = torch.zeros(len(sizes), device=logits.device)
+    whole = none.index_add(0, texts, squared).clamp_min(LEAST)
+    words = none.index_add(0, texts, (squared > 0).float())
+    draws = squared * (words / whole)[texts]
+    return none.index_add(0, texts, draws * (logits.logsumexp(dim=1)[texts] - logits[texts, columns]))
 
 
 def squares(means: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

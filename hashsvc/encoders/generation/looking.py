@@ -10,11 +10,14 @@ import numpy as np
 import torch
 from PIL import Image
 
+from hashsvc.domain.encoders import Made
 from hashsvc.domain.kinds import Kind
 from hashsvc.encoders.deep_autoencoder import HOLE
 from hashsvc.encoders.device import DeviceEncoder
 from hashsvc.encoders.encoder import CodeEncoder
-from hashsvc.encoders.generation.network import LatentNetwork
+from hashsvc.encoders.fronts.text import TextFront
+from hashsvc.encoders.generation.network import DecodingNetwork
+from hashsvc.encoders.generation.words import most_probable
 from hashsvc.encoders.registry import MODELS
 from hashsvc.errors import FailedPrecondition, InvalidArgument
 
@@ -24,20 +27,21 @@ if TYPE_CHECKING:
     from hashsvc.encoders.contract import Decoded, Encoder
 
     Items = NDArray[np.float32]
-    """Items as a batch: ``float32[n, channels, rows, columns]`` in [0, 1], or ``float32[n, d]``."""
+    """Items as a batch: ``float32[n, channels, rows, columns]`` in [0, 1], or ``float32[n, d]``. Of texts, what is
+    made are chances of the vocabulary's words, ``float32[n, words]``."""
 
 Hole = tuple[int, int, int, int]
 """Top, left, height and width of a hole, in pixels."""
 
 
-def decoder_of(encoder: Encoder) -> tuple[CodeEncoder, LatentNetwork]:
+def decoder_of(encoder: Encoder) -> tuple[CodeEncoder, DecodingNetwork]:
     """The encoder with the network that leads back, on the CPU wherever it encodes.
 
     Raises:
         FailedPrecondition: the encoder has no decoder; the message names the models that have one.
     """
     encoder = encoder.host if isinstance(encoder, DeviceEncoder) else encoder
-    if isinstance(encoder, CodeEncoder) and isinstance(encoder.network, LatentNetwork):
+    if isinstance(encoder, CodeEncoder) and isinstance(encoder.network, DecodingNetwork):
         return encoder, encoder.network
     known = ", ".join(m.name for m in MODELS.values() if m.decodes and encoder.spec.kind in m.kinds)
     raise FailedPrecondition(
@@ -48,17 +52,26 @@ def decoder_of(encoder: Encoder) -> tuple[CodeEncoder, LatentNetwork]:
 
 
 def shown(encoder: Encoder, items: Sequence[Decoded]) -> Items:
-    """Items as the encoder sees them."""
+    """Items as the encoder sees them.
+
+    Raises:
+        InvalidArgument: they are texts, which it sees as bags of words.
+    """
     coder, _ = decoder_of(encoder)
     batch = coder.front.batch(items)
-    assert isinstance(batch, torch.Tensor)
+    if not isinstance(batch, torch.Tensor):
+        raise InvalidArgument(
+            "a text is seen as a bag of words, which has no pixels or places: rebuild it, or drop words of it",
+            field="items",
+        )
     return _array(batch)
 
 
 @torch.inference_mode()
 def reconstruct(encoder: Encoder, items: Sequence[Decoded]) -> Items:
     """Items rebuilt from their latents."""
-    return _rebuilt(encoder, torch.from_numpy(shown(encoder, items)))
+    _, network = decoder_of(encoder)
+    return _array(network.items(_latents(encoder, items)))
 
 
 @torch.inference_mode()
@@ -78,7 +91,7 @@ def interpolate(encoder: Encoder, first: Decoded, last: Decoded, steps: int) -> 
     if steps < 2:
         raise InvalidArgument(f"a path needs at least 2 steps, not {steps}", field="steps")
     _, network = decoder_of(encoder)
-    ends = network.latents(network.scaled(torch.from_numpy(shown(encoder, [first, last]))))
+    ends = _latents(encoder, [first, last])
     shares = torch.linspace(0, 1, steps)[:, None]
     return _array(network.items(ends[:1] * (1 - shares) + ends[1:] * shares))
 
@@ -91,8 +104,12 @@ def noisy(items: Items, spread: float, *, seed: int = 0) -> Items:
 
 @torch.inference_mode()
 def denoise(encoder: Encoder, damaged: Items) -> Items:
-    """Damaged items (see :func:`noisy`) led back to where items lie."""
-    return _rebuilt(encoder, torch.from_numpy(damaged))
+    """Damaged items (see :func:`noisy`) led back to where items lie.
+
+    A text that lost words (:func:`drop_words`) is a text still: :func:`reconstruct` leads it back.
+    """
+    _, network = decoder_of(encoder)
+    return _array(network.items(network.latents_of(torch.from_numpy(damaged))))
 
 
 def cut(items: Items, hole: Hole) -> Items:
@@ -103,7 +120,9 @@ def cut(items: Items, hole: Hole) -> Items:
     """
     top, left, height, width = hole
     if items.ndim != 4:
-        raise InvalidArgument("only pictures have holes", field="hole")
+        raise InvalidArgument(
+            "only pictures have holes: damage vectors by noise, texts by words left out", field="hole"
+        )
     rows, columns = items.shape[2:]
     if min(top, left) < 0 or min(height, width) < 1 or top + height > rows or left + width > columns:
         raise InvalidArgument(
@@ -128,8 +147,7 @@ def inpaint(encoder: Encoder, items: Items, hole: Hole) -> Items:
 @torch.inference_mode()
 def latent_map(encoder: Encoder, items: Sequence[Decoded]) -> NDArray[np.float32]:
     """Latents ``float32[n, 2]``: as they are where they have two numbers, else their two strongest directions."""
-    _, network = decoder_of(encoder)
-    latents = network.latents(network.scaled(torch.from_numpy(shown(encoder, items)))).numpy()
+    latents = _latents(encoder, items).numpy()
     if latents.shape[1] == 2:
         return latents
     centred = latents - latents.mean(axis=0)
@@ -145,17 +163,28 @@ def pictures_of(encoder: Encoder, items: Items) -> NDArray[np.uint8]:
     if encoder.spec.kind is Kind.IMAGE:
         pixels: NDArray[np.uint8] = (items.clip(0, 1) * 255).round().astype(np.uint8).transpose(0, 2, 3, 1)
         return pixels
-    low, high = items.min(), items.max()
-    grey = (items - low) / max(float(high - low), 1e-12) * 255
+    return lines_of(items)
+
+
+def lines_of(rows: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Vectors ``float32[n, d]`` as lines of grey ``uint8[n, 1, d, 1]`` between the extremes of them all."""
+    low, high = rows.min(), rows.max()
+    grey = (rows - low) / max(float(high - low), 1e-12) * 255
     line: NDArray[np.uint8] = grey.round().astype(np.uint8)[:, None, :, None]
     return line
 
 
-def contents_of(encoder: Encoder, items: Items) -> list[bytes]:
-    """Items as contents of the encoder's own kind: pictures as PNG files, vectors as little-endian float32."""
+def made(encoder: Encoder, items: Items) -> list[Made]:
+    """Items as contents of the encoder's own kind.
+
+    Pictures are PNG files, vectors little-endian float32, texts their most probable words.
+    """
+    coder, _ = decoder_of(encoder)
+    if isinstance(coder.front, TextFront):
+        return most_probable(coder.front.words, items)
     if encoder.spec.kind is Kind.IMAGE:
-        return [_png(picture) for picture in pictures_of(encoder, items)]
-    return [item.astype("<f4").tobytes() for item in items]
+        return [Made(_png(picture)) for picture in pictures_of(encoder, items)]
+    return [Made(item.astype("<f4").tobytes()) for item in items]
 
 
 def _png(picture: NDArray[np.uint8]) -> bytes:
@@ -164,9 +193,9 @@ def _png(picture: NDArray[np.uint8]) -> bytes:
     return file.getvalue()
 
 
-def _rebuilt(encoder: Encoder, batch: torch.Tensor) -> Items:
-    _, network = decoder_of(encoder)
-    return _array(network.items(network.latents(network.scaled(batch))))
+def _latents(encoder: Encoder, items: Sequence[Decoded]) -> torch.Tensor:
+    coder, network = decoder_of(encoder)
+    return network.latents_of(coder.front.batch(items))
 
 
 def _array(batch: torch.Tensor) -> Items:

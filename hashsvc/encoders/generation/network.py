@@ -20,16 +20,68 @@ if TYPE_CHECKING:
 LEAKY = partial(nn.LeakyReLU, 0.1)
 
 
-class LatentNetwork(Network):
-    """Items ``[n, *shape]`` to latents ``[n, latent]`` and back.
+class DecodingNetwork(Network):
+    """Batches to latents ``[n, latent]`` and back; features are ``head(latent)``, once a head is set.
 
-    Features are ``head(latent)``, once a head is set; until then the latents themselves. ``shape`` is that of one item
-    in a batch: (channels, rows, columns) of pixels in [0, 1], or (d,) numbers, which are scaled to unit spread inside.
+    Until then features are the latents themselves.
+
+    Args:
+        latent: numbers in a latent.
+        head: configuration of the head, None before it is fitted.
+        config: what else the class is built again with.
+    """
+
+    def __init__(self, *, latent: int, head: Mapping[str, Any] | None = None, **config: Any) -> None:
+        super().__init__(latent=latent, head=head, **config)
+        self.centre: torch.Tensor
+        self.spread: torch.Tensor
+        self.register_buffer("centre", torch.zeros(latent))
+        self.register_buffer("spread", torch.eye(latent))
+        self.head: LinearNetwork | None = LinearNetwork(**head) if head else None
+
+    def latents_of(self, batch: Batch) -> torch.Tensor:
+        """Latents ``float32[n, latent]`` of a batch; nothing is sampled."""
+        raise NotImplementedError
+
+    def items(self, latents: torch.Tensor) -> torch.Tensor:
+        """Items as a person knows them, from latents ``float32[n, latent]``."""
+        raise NotImplementedError
+
+    def drawn(self, count: int, generator: torch.Generator) -> torch.Tensor:
+        """Latents ``float32[count, latent]`` as they come.
+
+        By default from a Gaussian with the mean and the covariance of the training latents.
+        """
+        return self.centre + torch.randn(count, len(self.centre), generator=generator) @ self.spread
+
+    def forward(self, batch: Batch) -> torch.Tensor:
+        """Features ``float32[n, d]``."""
+        latents = self.latents_of(batch)
+        return latents if self.head is None else self.head(latents)
+
+    def cut(self, head: LinearNetwork) -> None:
+        """Let features be ``head(latent)`` from now on."""
+        self.head = head
+        self.config["head"] = head.config
+
+    def remember(self, latents: torch.Tensor) -> None:
+        """Keep the mean and the spread of training latents, for :meth:`drawn`."""
+        self.centre = latents.mean(dim=0)
+        centred = latents - self.centre
+        variances, directions = torch.linalg.eigh((centred.T @ centred / max(len(latents) - 1, 1)).double())
+        self.spread = (variances.clamp_min(0).sqrt()[:, None] * directions.T).float()
+
+
+class LatentNetwork(DecodingNetwork):
+    """Dense items ``[n, *shape]`` to latents and back.
+
+    ``shape`` is that of one item in a batch: (channels, rows, columns) of pixels in [0, 1], or (d,) numbers, which are
+    scaled to unit spread inside.
 
     Args:
         shape: of one item.
         latent: numbers in a latent.
-        head: configuration of the head, None before it is fitted.
+        head: see :class:`DecodingNetwork`.
         config: what else the class is built again with.
     """
 
@@ -41,13 +93,8 @@ class LatentNetwork(Network):
         self.width = math.prod(shape)
         self.mean: torch.Tensor
         self.scale: torch.Tensor
-        self.centre: torch.Tensor
-        self.spread: torch.Tensor
         self.register_buffer("mean", torch.zeros(self.width))
         self.register_buffer("scale", torch.ones(()))
-        self.register_buffer("centre", torch.zeros(latent))
-        self.register_buffer("spread", torch.eye(latent))
-        self.head: LinearNetwork | None = LinearNetwork(**head) if head else None
 
     @property
     def pixels(self) -> bool:
@@ -59,6 +106,10 @@ class LatentNetwork(Network):
         assert isinstance(batch, torch.Tensor)
         rows = batch.flatten(1)
         return rows if self.pixels else (rows - self.mean) / self.scale
+
+    def latents_of(self, batch: Batch) -> torch.Tensor:
+        """See :class:`DecodingNetwork`."""
+        return self.latents(self.scaled(batch))
 
     def latents(self, rows: torch.Tensor) -> torch.Tensor:
         """Latents ``float32[n, latent]`` of scaled rows; nothing is sampled."""
@@ -76,34 +127,10 @@ class LatentNetwork(Network):
         """Negative log likelihood ``float32[n]`` of scaled rows under what is :meth:`rebuilt`."""
         return (pixel_nats if self.pixels else number_nats)(values, rows)
 
-    def drawn(self, count: int, generator: torch.Generator) -> torch.Tensor:
-        """Latents ``float32[count, latent]`` as they come.
-
-        By default from a Gaussian with the mean and the covariance of the training latents.
-        """
-        return self.centre + torch.randn(count, len(self.centre), generator=generator) @ self.spread
-
     def items(self, latents: torch.Tensor) -> torch.Tensor:
         """Items ``float32[n, *shape]`` as a person knows them."""
         values = self.means(self.rebuilt(latents))
         return (values if self.pixels else values * self.scale + self.mean).reshape(-1, *self.shape)
-
-    def forward(self, batch: Batch) -> torch.Tensor:
-        """Features ``float32[n, d]``."""
-        latents = self.latents(self.scaled(batch))
-        return latents if self.head is None else self.head(latents)
-
-    def cut(self, head: LinearNetwork) -> None:
-        """Let features be ``head(latent)`` from now on."""
-        self.head = head
-        self.config["head"] = head.config
-
-    def remember(self, latents: torch.Tensor) -> None:
-        """Keep the mean and the spread of training latents, for :meth:`drawn`."""
-        self.centre = latents.mean(dim=0)
-        centred = latents - self.centre
-        variances, directions = torch.linalg.eigh((centred.T @ centred / max(len(latents) - 1, 1)).double())
-        self.spread = (variances.clamp_min(0).sqrt()[:, None] * directions.T).float()
 
 
 def stack(sizes: Sequence[int], *, unit: Callable[[], nn.Module] = LEAKY) -> nn.Sequential:

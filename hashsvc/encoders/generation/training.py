@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hashsvc.encoders.contract import OnProgress, Progress
-    from hashsvc.encoders.generation.network import LatentNetwork
+    from hashsvc.encoders.generation.network import DecodingNetwork, LatentNetwork
     from hashsvc.encoders.training_set import TrainingSet
 
     Terms = Callable[[torch.Tensor], Mapping[str, torch.Tensor]]
@@ -107,13 +107,13 @@ def measure(network: LatentNetwork, training: TrainingSet) -> None:
         network.scale = torch.tensor(max(float(np.sqrt(rows.var(axis=0).mean())), LEAST))
 
 
-def latents_of(network: LatentNetwork, training: TrainingSet) -> torch.Tensor:
+def latents_of(network: DecodingNetwork, training: TrainingSet) -> torch.Tensor:
     """Latents ``float32[n, latent]`` of the training items."""
     found = []
     with torch.inference_mode():
         for start in range(0, len(training), ROWS):
             rows = np.arange(start, min(start + ROWS, len(training)))
-            found.append(network.latents(network.scaled(training.batch(rows))))
+            found.append(network.latents_of(training.batch(rows)))
     return torch.cat(found)
 
 

@@ -49,7 +49,7 @@ def learn_alae(training: TrainingSet, seed: int, progress: OnProgress) -> Latent
 
 
 def learn_nvae(training: TrainingSet, seed: int, progress: OnProgress) -> LatentNetwork:
-    config = nvae.Config(latent=2, groups=1, channels=4, steps=12, batch=8)
+    config = nvae.Config(latent=2, groups=(1, 1), channels=4, hidden=(16, 16), steps=12, batch=8)
     return nvae.train_nvae(training, config, seed, progress)
 
 

@@ -30,6 +30,7 @@ def train(
     seed: int,
     folder: Path,
     catalog: Catalog,
+    device: str = "cpu",
     progress: OnProgress | None = None,
     complete: Callable[[str], None] | None = None,
 ) -> EncoderVersion:
@@ -37,7 +38,7 @@ def train(
 
     The folder is complete and durable before the version is registered; training the same thing again gives the same
     fingerprint and so the version that is there already. A training that was stopped goes on where its last checkpoint
-    stands when the same is asked again; models without checkpoints start over.
+    stands when the same is asked again, on whatever ``device``; models without checkpoints start over.
 
     ``complete`` is told the fingerprint before the version is registered, so that whoever finds the version finds its
     folder.
@@ -59,7 +60,7 @@ def train(
 
     unfinished = folder / UNFINISHED / _digest(contents, kind, bits, model, seed)
     with checkpoints_in(unfinished):
-        fitted = fit(contents, kind=kind, bits=bits, model=model, seed=seed, progress=told)
+        fitted = fit(contents, kind=kind, bits=bits, model=model, seed=seed, progress=told, device=device)
     spec = fitted.encoder.spec
     target = folder / spec.fingerprint
     if not target.exists():

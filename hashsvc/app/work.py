@@ -175,6 +175,7 @@ def train_encoder(store: Store, spec: TrainSpec, progress: OnProgress | None = N
         bits=spec.bits,
         model=spec.model,
         seed=spec.seed,
+        device=store.settings.device,
         folder=store.folders.folder,
         catalog=store.catalog,
         complete=store.folders.share,

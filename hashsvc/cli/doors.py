@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from hashsvc.cli.access import connect
@@ -63,8 +64,11 @@ def local_store(
     address: str = "",
     eager: bool = True,
     shard: Shard | None = None,
+    device: str | None = None,
 ) -> Iterator[Store]:
     """The store in this process; arguments as in :func:`service` and :func:`hashsvc.app.open_store`.
+
+    A ``device`` stands in for that of the settings.
 
     Raises:
         FailedPrecondition: there is no store at this place, and this verb makes none.
@@ -72,6 +76,8 @@ def local_store(
     from hashsvc.app.layout import Layout
 
     settings = Settings.read()
+    if device:
+        settings = replace(settings, device=device)
     location = store or settings.store
     if not create and "://" not in location and not Layout.of(location).catalog.exists():
         raise FailedPrecondition(

@@ -38,6 +38,9 @@ def train(
     seed: Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Of every random choice")] = 0,
     content: options.ContentColumn = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Train on at most this many rows")] = None,
+    device: Annotated[
+        str | None, typer.Option("--device", help="cpu, or cuda:N; by default what HASHSVC_DEVICE says")
+    ] = None,
     store: options.Store = None,
     server: options.Server = None,
     json: options.Json = False,
@@ -49,12 +52,14 @@ def train(
     if kind is Kind.CODE:
         raise InvalidArgument("ready codes need no encoder: ingest them with --bits", field="--kind")
     asked = Training(name, sources, kind, bits, model, seed, content, limit)
+    if server and device:
+        raise InvalidArgument("the worker that trains says where, by its HASHSVC_DEVICE", field="--device")
     if server:
         with service(store, server) as door:
             job = watched(door, door.create_job(JobKind.TRAIN, asked.spec()).id)
             encoder = door.encoder(str(job.result["encoder"]))
     else:
-        with local_store(store, create=True, role="worker") as held:
+        with local_store(store, create=True, role="worker", device=device) as held:
             encoder = train_here(held, asked)
     show(encoder, described(encoder), json=json)
 

@@ -55,8 +55,7 @@ def fit_acai(training: TrainingSet, bits: int, seed: int, progress: OnProgress) 
 
 def train_acai(training: TrainingSet, config: Config, seed: int, progress: OnProgress) -> MirrorNetwork:
     """The trained network."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with training.seeded(seed):
         network = MirrorNetwork(shape=shape_of(training), hidden=config.hidden, latent=config.latent)
         critic = stack([network.width, *config.hidden, 1])
 
@@ -77,7 +76,7 @@ def judgements(
     """
     latents = network.latents(rows)
     values = network.rebuilt(latents)
-    share = MOST_MIXED * torch.rand(len(rows), 1)
+    share = MOST_MIXED * torch.rand(len(rows), 1, device=rows.device)
     mixed = network.means(network.rebuilt(torch.lerp(latents, latents.roll(1, dims=0), share)))
     easy = torch.lerp(network.means(values.detach()), rows, config.eased)
     return {

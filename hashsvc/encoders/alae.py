@@ -96,8 +96,7 @@ def fit_alae(training: TrainingSet, bits: int, seed: int, progress: OnProgress) 
 
 def train_alae(training: TrainingSet, config: Config, seed: int, progress: OnProgress) -> MappedNetwork:
     """The trained network."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with training.seeded(seed):
         network = MappedNetwork(shape=shape_of(training), hidden=config.hidden, latent=config.latent)
         judge = stack([config.latent, config.hidden[-1], config.hidden[-1], 1])
         begin_at_mean(network, training)
@@ -126,7 +125,7 @@ def played(network: MappedNetwork, judge: nn.Module, rows: torch.Tensor, config:
     The map and the generator want to fool; the encoder and the judge tell items from made ones, above zero for items;
     the generator and the encoder agree on the latent. The judge maps latents ``[n, latent]`` to verdicts ``[n, 1]``.
     """
-    latents = network.map(torch.randn(len(rows), config.latent))
+    latents = network.map(torch.randn(len(rows), config.latent, device=rows.device))
     made = network.means(network.rebuilt(latents))
     given = latents.detach()[::2]
     again = network.latents(network.means(network.rebuilt(given)))

@@ -64,8 +64,8 @@ def _of_pictures(training: TrainingSet, out: int, hidden: int) -> Architecture:
     for layer, view in zip(network.reductions, training.views, strict=True):
         components = view.components * scale
         set_layer(layer, components.T, -(view.mean @ components))
-    reduced = torch.cat([torch.from_numpy(view.values) * scale for view in training.views], dim=1)
-    return Architecture(network, network.trunk, lambda rows: reduced[torch.from_numpy(rows)])
+    reduced = training.there(torch.cat([torch.from_numpy(view.values) * scale for view in training.views], dim=1))
+    return Architecture(network, network.trunk, lambda rows: reduced[training.there(torch.from_numpy(rows))])
 
 
 def fewer_words(batch: Batch, dropout: float) -> Bag:

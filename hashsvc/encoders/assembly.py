@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 RELATIVE_MARGIN = 1e-4
 RIDGE = 0.3
 STEPS = 10
+ROWS = 8_192
 
 
 def assemble(model: str, training: TrainingSet, network: Network, *, binarizer: Binarizer | None = None) -> CodeEncoder:
     """The encoder of a trained network; without a ``binarizer`` its features are cut at their training medians."""
-    found = features(training.front, network.eval(), training.items)
+    found = features_of(training, network.eval())
     return CodeEncoder(
         model,
         training.front,
@@ -34,6 +35,15 @@ def assemble(model: str, training: TrainingSet, network: Network, *, binarizer: 
         margin=float(f"{RELATIVE_MARGIN * float(found.std(axis=0).mean()):.6g}"),
         golden=training.golden,
     )
+
+
+def features_of(training: TrainingSet, network: Network) -> NDArray[np.float32]:
+    """Features ``float32[n, d]`` of the training items; on the host exactly as every item is encoded."""
+    if training.device.type == "cpu":
+        return features(training.front, network, training.items)
+    with training.hosting(network), torch.no_grad():
+        parts = np.array_split(np.arange(len(training)), -(-len(training) // ROWS))
+        return np.concatenate([network(training.batch(part)).cpu().numpy() for part in parts])
 
 
 def spell_out(training: TrainingSet, weight: NDArray[np.float32]) -> None:

@@ -20,6 +20,7 @@ from hashsvc.encoders.assembly import assemble, spell_out
 from hashsvc.encoders.contract import OnProgress
 from hashsvc.encoders.loop import Schedule, train
 from hashsvc.encoders.networks import SparseLinear
+from hashsvc.encoders.precision import whole
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,21 +62,21 @@ def fit_autoencoder(training: TrainingSet, bits: int, seed: int, progress: OnPro
     rng = np.random.default_rng(seed)
     batch = min(CONFIG.batch, max(len(training) // 10, 8))
     epochs = min(PASSES, math.ceil(CONFIG.steps / (len(training) // batch)))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with training.seeded(seed):
         architecture = architecture_for(training, bits, HIDDEN, CONFIG.dropout)
         decoder = _decoder(training, bits)
-        target = torch.from_numpy(_target(training))
+        target = training.there(torch.from_numpy(_target(training)))
 
         def loss_of(rows: NDArray[np.int64]) -> torch.Tensor:
             paired = np.concatenate([rows, training.graph.partners(rows, rng)])
             codes = sample(architecture.learned(architecture.inputs(paired)), CONFIG.certainty)
-            rebuilt = functional.mse_loss(decoder(codes[: len(rows)]), target[torch.from_numpy(rows)])
+            rebuilt = functional.mse_loss(decoder(codes[: len(rows)]), target[training.there(torch.from_numpy(rows))])
             return contrast(codes, CONFIG.temperature) + CONFIG.rebuilt * rebuilt
 
         schedule = Schedule(epochs, batch, CONFIG.rate, decay=1e-4)
-        parameters = [*architecture.learned.parameters(), *decoder.parameters()]
-        train("autoencoder", len(training), parameters, loss_of, schedule, seed=seed, progress=progress)
+        with training.hosting(architecture.learned, decoder):
+            parameters = [*architecture.learned.parameters(), *decoder.parameters()]
+            train("autoencoder", len(training), parameters, loss_of, schedule, seed=seed, progress=progress)
     if isinstance(architecture.network, SparseLinear):
         spell_out(training, architecture.network.first.weight.detach().numpy())
     return assemble("autoencoder", training, architecture.network)
@@ -103,6 +104,7 @@ def sample(features: torch.Tensor, certainty: float) -> torch.Tensor:
 def contrast(codes: torch.Tensor, temperature: float) -> torch.Tensor:
     """Cross entropy, in nats, of finding one's partner in the batch by cosine, both ways; partners are halves apart."""
     left, right = functional.normalize(codes).chunk(2)
-    logits = left @ right.T / temperature
-    own = torch.arange(len(left))
+    with whole(codes.device):
+        logits = left @ right.T / temperature
+    own = torch.arange(len(left), device=codes.device)
     return (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2

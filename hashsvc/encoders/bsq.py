@@ -42,8 +42,7 @@ class Config:
 def fit_bsq(training: TrainingSet, bits: int, seed: int, progress: OnProgress) -> CodeEncoder:
     """Train one; see the module."""
     config = Config()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with training.seeded(seed):
         task = PairReconstruction(training, bits, config.pairs, seed)
 
         def loss_of(paired: NDArray[np.int64], features: torch.Tensor) -> torch.Tensor:

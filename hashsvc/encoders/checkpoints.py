@@ -1,5 +1,8 @@
 """Checkpoints of a training: what the loop needs to go on where it stood, in files without pickle.
 
+They hold host tensors, so a training goes on on any device. On the kind of device that wrote it the outcome is that of
+an unbroken one; elsewhere its random numbers are others.
+
 They are kept only inside :func:`checkpoints_in`; a training that ends takes its own away with the folder.
 """
 
@@ -68,26 +71,34 @@ class Checkpoint:
         self.modules.load_state_dict({name.removeprefix("modules."): tensors[name] for name in own})
         _set_moments(optimiser, tensors)
         torch.set_rng_state(tensors["random"])
+        device = self._device()
+        if device.type == "cuda" and "random.cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random.cuda"], device)
         return int(tensors["passes"])
 
     def keep(self, passes: int, optimiser: torch.optim.Optimizer, *, last: bool) -> None:
         """Write the state after so many passes, whole or not at all, if the last one is old enough; ``last`` always."""
         if not last and time.monotonic() - self._written < self.every:
             return
-        tensors = {f"modules.{name}": value.contiguous() for name, value in self.modules.state_dict().items()}
+        tensors = {f"modules.{name}": value.cpu().contiguous() for name, value in self.modules.state_dict().items()}
         tensors |= _moments(optimiser)
         tensors |= {"random": torch.get_rng_state(), "passes": torch.tensor(passes)}
+        if (device := self._device()).type == "cuda":
+            tensors["random.cuda"] = torch.cuda.get_rng_state(device)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         beside = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
         save_file(tensors, beside)
         beside.replace(self.path)
         self._written = time.monotonic()
 
+    def _device(self) -> torch.device:
+        return next(self.modules.parameters()).device
+
 
 def _moments(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
     state: dict[int, dict[str, Any]] = optimiser.state_dict()["state"]
     return {
-        f"moments.{place}.{name}": torch.as_tensor(value).contiguous()
+        f"moments.{place}.{name}": torch.as_tensor(value).cpu().contiguous()
         for place, values in state.items()
         for name, value in values.items()
     }

@@ -53,12 +53,12 @@ class WordDecoder(Decoder):
         """Cross entropy of the text's share of each word."""
         assert isinstance(batch, Bag)
         sizes = batch.offsets.diff()
-        rows = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
+        rows = torch.repeat_interleave(torch.arange(len(sizes), device=sizes.device), sizes)
         known = batch.columns < self.words
         rows, columns, weights = rows[known], batch.columns[known], batch.weights[known]
         present, places = torch.unique(columns, return_inverse=True)
         logits = codes @ self.layer.weight[present].T + self.layer.bias[present]
-        totals = torch.zeros(len(sizes)).index_add_(0, rows, weights)
+        totals = torch.zeros(len(sizes), device=weights.device).index_add_(0, rows, weights)
         chosen = (weights / totals[rows].clamp_min(LEAST) * logits[rows, places]).sum()
         whole = (logits.logsumexp(dim=1) * (totals > 0)).sum() if len(present) else logits.sum()
         loss: torch.Tensor = (whole - chosen) / (len(sizes) * self.nats)
@@ -104,7 +104,9 @@ class VectorDecoder(Decoder):
     def __init__(self, codes: int, hidden: int, mean: torch.Tensor, scale: float) -> None:
         super().__init__()
         self.layers = nn.Sequential(nn.Linear(codes, hidden), nn.ReLU(), nn.Linear(hidden, len(mean)))
-        self.mean, self.scale = mean, scale
+        self.mean: torch.Tensor
+        self.register_buffer("mean", mean)
+        self.scale = scale
 
     def loss(self, codes: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Mean squared error in units of the spread."""

@@ -90,8 +90,7 @@ def train_deep_autoencoder(
     training: TrainingSet, config: Config, seed: int, progress: OnProgress, *, passes: int | None = None
 ) -> MirrorNetwork:
     """The trained network; exactly ``passes`` over the items where given, else as many as the steps come to."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with training.seeded(seed):
         network = MirrorNetwork(shape=shape_of(training), hidden=config.hidden, latent=config.latent)
 
         def terms(rows: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -112,7 +111,7 @@ def damaged(network: LatentNetwork, rows: torch.Tensor, config: Config) -> torch
     if config.noise:
         rows = rows + config.noise * torch.randn_like(rows)
     if config.hole:
-        rows = torch.where(holes(network.shape, len(rows), config.hole), torch.tensor(HOLE), rows)
+        rows = torch.where(holes(network.shape, len(rows), config.hole).to(rows.device), HOLE, rows)
     return rows
 
 

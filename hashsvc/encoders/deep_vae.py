@@ -137,8 +137,7 @@ def train_deep_vae(
     training: TrainingSet, config: Config, seed: int, progress: OnProgress, *, passes: int = 40
 ) -> GaussianNetwork:
     """The trained network, after at most so many ``passes`` over the items."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with training.seeded(seed):
         network = GaussianNetwork(
             shape=shape_of(training), hidden=config.hidden, latent=config.latent, noise=config.noise
         )

@@ -157,8 +157,7 @@ def fit_deep_vq_vae(training: TrainingSet, bits: int, seed: int, progress: OnPro
 def train_deep_vq_vae(training: TrainingSet, config: Config, seed: int, progress: OnProgress) -> GridNetwork:
     """The trained network with its trained prior."""
     prior = config.prior
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with training.seeded(seed):
         network = GridNetwork(
             shape=shape_of(training),
             entries=config.entries,
@@ -174,7 +173,8 @@ def train_deep_vq_vae(training: TrainingSet, config: Config, seed: int, progress
         minimise("deep_vq_vae", training, network, terms, schedule, seed=seed, progress=progress)
         indices = indices_of(network, training)
         schedule = schedule_of(training, prior.steps, prior.batch, prior.rate)
-        train_prior(network.prior, indices, schedule, seed=seed, progress=progress)
+        with training.hosting(network.prior):
+            train_prior(network.prior, training.there(indices), schedule, seed=seed, progress=progress)
     return network
 
 

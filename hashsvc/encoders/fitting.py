@@ -11,6 +11,7 @@ import numpy as np
 from hashsvc.codes import check_bits, unpack
 from hashsvc.domain.kinds import Kind
 from hashsvc.encoders.contract import Decoded, Fitted, OnProgress, Progress
+from hashsvc.encoders.device import Placement, placed
 from hashsvc.encoders.fronts import Front, front_class
 from hashsvc.encoders.registry import DEFAULT, Model, find_model, floors
 from hashsvc.encoders.selection import agreement
@@ -34,6 +35,7 @@ def fit(
     model: str = "auto",
     seed: int = 0,
     progress: OnProgress | None = None,
+    device: str = "cpu",
 ) -> Fitted:
     """Train an encoder of ``bits`` bits on ``contents``; the same arguments give the same encoder on the same machine.
 
@@ -45,12 +47,16 @@ def fit(
 
     Items that cannot be decoded are left out; the report says how many and why the first.
 
+    On a ``device`` ("cuda:N") the models are trained there; the encoders that come of it compute on the host, where
+    they are stored, as any other.
+
     Raises:
-        InvalidArgument: unknown model (the message lists the known ones), bits, kind, or too few items.
+        InvalidArgument: unknown model (the message lists the known ones), bits, kind, too few items, or no such device.
         InvalidContent: more items than not cannot be decoded; names the first as ``contents[i]``.
         FailedPrecondition: training diverged; the message names the step.
     """
     check_bits(bits)
+    there = Placement.of(device).device
     wanted = find_model(DEFAULT if model == "auto" else model, kind)
     if len(contents) < FEWEST:
         raise InvalidArgument(f"training needs at least {FEWEST} items, not {len(contents)}", field="contents")
@@ -59,17 +65,18 @@ def fit(
     items, errors = _decode(front, contents)
     readable = [content for position, content in enumerate(contents) if position not in errors]
     held, kept = _split(len(items), TRAINED_MOST[kind], seed)
-    training = TrainingSet(front, [items[i] for i in kept], [readable[i] for i in kept], seed=seed)
+    training = TrainingSet(front, [items[i] for i in kept], [readable[i] for i in kept], seed=seed, device=there)
     tried = {m.name: m for m in [wanted, *floors(kind)]}
     candidates: dict[str, CodeEncoder] = {}
     report: dict[str, Any] = {}
     for name, candidate in tried.items():
         candidates[name], report[name] = _try(candidate, training, bits, seed, progress or _silent)
-    for name, score in agreement(candidates, training, [items[i] for i in held]).items():
+    coders = {name: placed(encoder, device) for name, encoder in candidates.items()}
+    for name, score in agreement(coders, training, [items[i] for i in held]).items():
         report[name]["agreement"] = score
     chosen = max(report, key=lambda name: float(report[name]["agreement"])) if model == "auto" else wanted.name
     if held and len(items) <= REFITTED_MOST:
-        training = TrainingSet(front, items, readable, seed=seed)
+        training = TrainingSet(front, items, readable, seed=seed, device=there)
         candidates[chosen], fitted = _try(tried[chosen], training, bits, seed, progress or _silent)
         report[chosen] |= fitted
     summary = {
@@ -78,6 +85,7 @@ def fit(
         "kind": str(kind),
         "bits": bits,
         "seed": seed,
+        "device": device,
         "items": len(contents),
         "trained_on": len(training),
         "left_out": len(errors),
@@ -116,7 +124,7 @@ def _try(
 ) -> tuple[CodeEncoder, dict[str, Any]]:
     started = time.monotonic()
     encoder = model.fit(training, bits, seed, progress)
-    means = unpack(encoder.encode(training.items)).mean(axis=0)
+    means = unpack(placed(encoder, str(training.device)).encode(training.items)).mean(axis=0)
     return encoder, {
         "seconds": round(time.monotonic() - started, 3),
         "fingerprint": encoder.spec.fingerprint,

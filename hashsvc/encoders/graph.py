@@ -36,10 +36,11 @@ def nearest(values: NDArray[np.float32], k: int) -> NDArray[np.int64]:
     k = min(k, len(values) - 1)
     contiguous = np.ascontiguousarray(values)
     _, found = faiss.knn(contiguous, contiguous, k + 1)
-    return _without_self(found.astype(np.int64), k)
+    return without_self(found.astype(np.int64), k)
 
 
-def _without_self(found: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+def without_self(found: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """Lists ``int64[n, k + 1]`` without the row itself, or without their last where it is not among them."""
     own = found == np.arange(len(found))[:, None]
     own[~own.any(axis=1), -1] = True
     others: NDArray[np.int64] = found[~own].reshape(len(found), k)

@@ -1,4 +1,8 @@
-"""The one training loop: shuffled batches, Adam with a warm-up and a cosine decay, and a stop at the first bad loss."""
+"""The one training loop: shuffled batches, Adam with a warm-up and a cosine decay, and a stop at the first bad loss.
+
+It trains where the parameters lie. On a GPU matrix products are taken in bfloat16 wherever nothing opts out (see
+:mod:`hashsvc.encoders.precision`); parameters, gradients and losses are float32 everywhere.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import numpy as np
 import torch
 
 from hashsvc.encoders.contract import OnProgress, Progress
+from hashsvc.encoders.precision import mixed
 from hashsvc.errors import FailedPrecondition
 
 if TYPE_CHECKING:
@@ -53,14 +58,20 @@ def train(
 ) -> None:
     """Minimise ``loss_of(rows)`` over batches of ``rows`` (``int64[batch]``) of ``items`` items.
 
-    Random numbers inside ``loss_of`` come from torch's global generator, which the caller seeds. With a ``checkpoint``
+    Random numbers inside ``loss_of`` come from torch's global generators, which the caller seeds. With a ``checkpoint``
     the state is kept between passes, and passes that it has behind it are not repeated: the outcome is the same.
 
     Raises:
         FailedPrecondition: the loss is not finite; the message names the step.
     """
+    learned = list(parameters)
+    device = learned[0].device
     optimiser = torch.optim.AdamW(
-        list(parameters), lr=schedule.rate, betas=(schedule.momentum, 0.999), weight_decay=schedule.decay
+        learned,
+        lr=schedule.rate,
+        betas=(schedule.momentum, 0.999),
+        weight_decay=schedule.decay,
+        fused=device.type == "cuda" or None,
     )
     batch = min(schedule.batch, items)
     steps = max(1, items // batch)
@@ -77,7 +88,8 @@ def train(
         last = 0.0
         for step in range(steps):
             optimiser.zero_grad(set_to_none=True)
-            loss = loss_of(order[step * batch : (step + 1) * batch])
+            with mixed(device):
+                loss = loss_of(order[step * batch : (step + 1) * batch])
             last = float(loss.detach())
             if not math.isfinite(last):
                 raise FailedPrecondition(

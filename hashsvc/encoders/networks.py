@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from hashsvc.encoders.fronts import Batch
 from hashsvc.encoders.fronts.text import Bag
+from hashsvc.encoders.precision import Deciding
 from hashsvc.encoders.views import VIEWS, outline_width
 
 
@@ -124,7 +125,7 @@ class Perceptron(Network):
             nn.Linear(hidden, hidden),
             nn.BatchNorm1d(hidden),
             nn.ReLU(),
-            nn.Linear(hidden, out),
+            Deciding(hidden, out),
         )
         self.balance = nn.BatchNorm1d(out, affine=False)
 

@@ -300,8 +300,7 @@ def fit_nvae(training: TrainingSet, bits: int, seed: int, progress: OnProgress) 
 
 def train_nvae(training: TrainingSet, config: Config, seed: int, progress: OnProgress) -> HierarchyNetwork:
     """The trained network."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with training.seeded(seed):
         network = HierarchyNetwork(
             shape=shape_of(training),
             groups=config.groups,
@@ -328,7 +327,7 @@ def bound(network: HierarchyNetwork, rows: torch.Tensor, weight: float = 1.0) ->
     _, logits, divergences = network.posterior(rows, 1.0)
     means = divergences.mean(dim=1)
     if weight < 1:
-        shares = means.detach() * torch.tensor([math.prod(size) for size in network.sizes])
+        shares = means.detach() * torch.tensor([math.prod(size) for size in network.sizes]).to(rows.device)
         means = weight * means * shares / shares.mean().clamp_min(1e-6)
     return {
         "rebuilt": network.nats(logits, rows).mean(),

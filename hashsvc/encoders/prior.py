@@ -132,7 +132,7 @@ def train_prior(prior: Prior, indices: torch.Tensor, schedule: Schedule, *, seed
     prior.train()
 
     def loss_of(numbers: NDArray[np.int64]) -> torch.Tensor:
-        return prior.nats(indices[torch.from_numpy(numbers)]).mean()
+        return prior.nats(indices[torch.from_numpy(numbers).to(indices.device)]).mean()
 
     checkpoint = Checkpoint.of("prior", len(indices), prior)
     train(

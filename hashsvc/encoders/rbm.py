@@ -106,20 +106,21 @@ def fit_rbm(training: TrainingSet, bits: int, seed: int, progress: OnProgress) -
 
 def train_rbm(training: TrainingSet, config: Config, seed: int, progress: OnProgress) -> LogisticNetwork:
     """The trained network."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with training.seeded(seed):
         network = LogisticNetwork(shape=shape_of(training), hidden=config.hidden, latent=config.latent)
         measure(network, training)
-        stack_machines(network, training, config, seed, progress)
-        noise = config.noise * torch.randn(len(training), config.latent)
+        with training.hosting(network):
+            stack_machines(network, training, config, seed, progress)
+        noise = training.there(config.noise * torch.randn(len(training), config.latent))
 
         def terms(numbers: NDArray[np.int64]) -> dict[str, torch.Tensor]:
             rows = network.scaled(training.batch(numbers))
-            values = network.rebuilt(network.latents(rows) + noise[torch.from_numpy(numbers)])
+            values = network.rebuilt(network.latents(rows) + noise[training.there(torch.from_numpy(numbers))])
             return {"rebuilt": network.nats(values, rows).mean()}
 
         schedule = schedule_of(training, config.steps, config.batch, config.rate, passes=PASSES)
-        minimise_numbered("rbm", len(training), network, terms, schedule, seed=seed, progress=progress)
+        with training.hosting(network):
+            minimise_numbered("rbm", len(training), network, terms, schedule, seed=seed, progress=progress)
     return network.eval()
 
 
@@ -141,7 +142,8 @@ def stack_machines(
                     rows = torch.sigmoid(lower(rows))
             return {"contrast": machine.contrast(rows)}
 
-        minimise_numbered(f"rbm_{number}", len(training), machine, terms, schedule, seed=seed, progress=progress)
+        with training.hosting(machine):
+            minimise_numbered(f"rbm_{number}", len(training), machine, terms, schedule, seed=seed, progress=progress)
         with torch.no_grad():
             down.weight.copy_(machine.weight.T)
             down.bias.copy_(machine.hidden)

@@ -89,13 +89,15 @@ class PairReconstruction:
         epochs = min(PASSES, math.ceil(self._pairs.steps / max(len(self._training) // batch, 1)))
         schedule = Schedule(epochs, batch, self._pairs.rate, decay=1e-4)
         learned, inputs = self._architecture.learned, self._architecture.inputs
-        parameters = [p for part in (learned, self.decoder, *further) for p in part.parameters()]
 
         def loss(rows: NDArray[np.int64]) -> torch.Tensor:
             paired = np.concatenate([rows, self._training.graph.partners(rows, self._rng)])
             return loss_of(paired, learned(inputs(paired)))
 
-        train(stage, len(self._training), parameters, loss, schedule, seed=self._seed, progress=progress)
+        trained = (learned, self.decoder, *further)
+        with self._training.hosting(*trained):
+            parameters = [p for part in trained for p in part.parameters()]
+            train(stage, len(self._training), parameters, loss, schedule, seed=self._seed, progress=progress)
         if isinstance(self.network, SparseLinear):
             spell_out(self._training, self.network.first.weight.detach().numpy())
         self.network.eval()

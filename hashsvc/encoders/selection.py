@@ -22,8 +22,7 @@ from scipy import sparse
 
 from hashsvc.codes import hamming
 from hashsvc.domain.kinds import Kind
-from hashsvc.encoders.contract import Decoded
-from hashsvc.encoders.encoder import CodeEncoder
+from hashsvc.encoders.contract import Decoded, Encoder
 from hashsvc.encoders.fronts.text import Bag
 from hashsvc.encoders.graph import adjacency
 from hashsvc.encoders.training_set import TrainingSet
@@ -39,9 +38,7 @@ FEW = 200
 BLOCK = 100
 
 
-def agreement(
-    candidates: Mapping[str, CodeEncoder], training: TrainingSet, held: Sequence[Decoded]
-) -> dict[str, float]:
+def agreement(candidates: Mapping[str, Encoder], training: TrainingSet, held: Sequence[Decoded]) -> dict[str, float]:
     """What each candidate's nearest items hold of those the asking items should find, in [0, 1]; larger is better.
 
     Without items held back (few items at all) the first training items ask in their place.

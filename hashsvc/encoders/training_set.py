@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import torch
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
+from hashsvc.encoders.block_graph import nearest_in_blocks, shared_in_blocks
 from hashsvc.encoders.contract import Decoded, Terms
 from hashsvc.encoders.fronts import Batch, Front
 from hashsvc.encoders.fronts.text import Bag, TextFront
@@ -28,6 +30,7 @@ TOPICS, GRAPH_DIRECTIONS, CANDIDATES = 32, 64, 20
 VIEW_DIRECTIONS, VIEW_SAMPLE, VIEW_BLOCK = 128, 10_000, 1_000
 FEWEST_RELATED, MOST_RELATED, ITEMS_A_RELATED = 8, 20, 500
 TERM_ITEMS = 25_000
+HOST = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +56,26 @@ class TrainingSet:
         items: decoded items.
         contents: their bytes, where golden items may be taken from.
         seed: of every random choice made here.
+        device: where models are trained on them, and the graph is made; what it is made of is kept on the host.
     """
 
     def __init__(
-        self, front: Front, items: Sequence[Decoded], contents: Sequence[bytes] = (), *, seed: int = 0
+        self,
+        front: Front,
+        items: Sequence[Decoded],
+        contents: Sequence[bytes] = (),
+        *,
+        seed: int = 0,
+        device: torch.device = HOST,
     ) -> None:
         self.front = front
         self.items = items
         self.seed = seed
+        self.device = device
         self.golden = _golden(contents)
         self.terms: Any = _matrix(items, front.width) if isinstance(front, TextFront) else None
         self.dense = None if self.terms is not None else torch.from_numpy(np.stack([np.asarray(i) for i in items]))
+        self._there: torch.Tensor | None = None
         self._reductions: dict[int, Reduction] = {}
         self._views: list[Reduction] | None = None
         self._graph: Graph | None = None
@@ -76,12 +88,36 @@ class TrainingSet:
         """Columns a model learns weights of; further ones (n-grams) are spelled out from them afterwards."""
         return len(self.front.words) if isinstance(self.front, TextFront) and self.front.words else self.front.width
 
+    @contextmanager
+    def seeded(self, seed: int) -> Iterator[None]:
+        """Random numbers of host and device from a seed; those drawn outside go on as if none were drawn here."""
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            yield
+
+    @contextmanager
+    def hosting(self, *modules: torch.nn.Module) -> Iterator[None]:
+        """Modules on the device where training happens; they come back to the host, where everybody expects them."""
+        try:
+            for module in modules:
+                module.to(self.device)
+            yield
+        finally:
+            for module in modules:
+                module.cpu()
+
+    def there(self, values: torch.Tensor) -> torch.Tensor:
+        """Numbers of the host on the device where training happens."""
+        return values.to(self.device)
+
     def batch(self, rows: NDArray[np.int64]) -> Batch:
-        """The items of ``rows``, as their front would batch them."""
+        """The items of ``rows``, as their front would batch them, on the device; pixels and vectors stay there."""
         if self.terms is not None:
-            return csr_bag(self.terms[rows])
+            return Bag(*(self.there(part) for part in csr_bag(self.terms[rows])))
         assert self.dense is not None
-        chosen = self.dense[torch.from_numpy(rows)]
+        if self._there is None:
+            self._there = self.there(self.dense)
+        chosen = self._there[self.there(torch.from_numpy(rows))]
         if chosen.dtype == torch.uint8:
             return chosen.permute(0, 3, 1, 2).contiguous().float().div_(255.0)
         return chosen
@@ -130,7 +166,7 @@ class TrainingSet:
     def _looked(self, number: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         batch = self.batch(rows)
         assert isinstance(batch, torch.Tensor)
-        found: NDArray[np.float32] = VIEWS[number](batch).numpy()
+        found: NDArray[np.float32] = VIEWS[number](batch).cpu().numpy()
         return found
 
     @property
@@ -142,12 +178,19 @@ class TrainingSet:
         ranked by the neighbours they share.
         """
         if self._graph is None:
-            candidates = [nearest(values, CANDIDATES) for values in self._directions()]
+            candidates = [self._nearest(values) for values in self._directions()]
             if self.terms is not None and len(self) <= TERM_ITEMS:
                 candidates.append(nearest_terms(self.terms, CANDIDATES))
             related = max(FEWEST_RELATED, min(MOST_RELATED, len(self) // ITEMS_A_RELATED))
-            self._graph = shared(np.concatenate(candidates, axis=1), related)
+            joined = np.concatenate(candidates, axis=1)
+            host = self.device.type == "cpu"
+            self._graph = shared(joined, related) if host else shared_in_blocks(joined, related, self.device)
         return self._graph
+
+    def _nearest(self, values: NDArray[np.float32]) -> NDArray[np.int64]:
+        if self.device.type == "cpu":
+            return nearest(values, CANDIDATES)
+        return nearest_in_blocks(values, CANDIDATES, self.device)
 
     def directions(self) -> NDArray[np.float32]:
         """Items ``float32[n, d]`` in their strongest directions, 64 a view; texts as unit rows of 32 topics."""

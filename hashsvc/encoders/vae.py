@@ -39,8 +39,7 @@ class Config:
 def fit_vae(training: TrainingSet, bits: int, seed: int, progress: OnProgress) -> CodeEncoder:
     """Train one; see the module."""
     config = Config()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with training.seeded(seed):
         task = PairReconstruction(training, bits, config.pairs, seed)
         spread = nn.Linear(bits, bits)
         nn.init.zeros_(spread.weight)

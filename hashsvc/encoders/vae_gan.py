@@ -97,8 +97,7 @@ def fit_vae_gan(training: TrainingSet, bits: int, seed: int, progress: OnProgres
 
 def train_vae_gan(training: TrainingSet, config: Config, seed: int, progress: OnProgress) -> GaussianNetwork:
     """The trained network."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with training.seeded(seed):
         shape = shape_of(training)
         network = train_deep_vae(training, plain_of(config), seed, progress)
         judge = Judge(shape, config.channels)

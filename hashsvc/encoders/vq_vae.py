@@ -13,8 +13,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from hashsvc.encoders.assembly import features_of
 from hashsvc.encoders.codebook import relabelled
-from hashsvc.encoders.encoder import features
+from hashsvc.encoders.precision import whole
 from hashsvc.encoders.reconstruction import PAIRS, PairReconstruction, Pairs
 
 if TYPE_CHECKING:
@@ -71,10 +72,11 @@ class MovingCodebook(nn.Module):
     def quantise(self, features: torch.Tensor) -> torch.Tensor:
         """The nearest code vectors ``float32[n, groups * width]`` of features; they move towards them."""
         groups, entries, width = self.vectors.shape
-        grouped = features.detach().reshape(len(features), groups, width).transpose(0, 1)
-        numbers = self.numbers(grouped)
-        nearest = self.vectors.gather(1, numbers[:, :, None].expand(-1, -1, width))
-        self._follow(grouped, functional.one_hot(numbers, entries).float())
+        grouped = features.detach().float().reshape(len(features), groups, width).transpose(0, 1)
+        with whole(features.device):
+            numbers = self.numbers(grouped)
+            nearest = self.vectors.gather(1, numbers[:, :, None].expand(-1, -1, width))
+            self._follow(grouped, functional.one_hot(numbers, entries).float())
         return nearest.transpose(0, 1).reshape(len(features), -1)
 
     def _follow(self, grouped: torch.Tensor, picks: torch.Tensor) -> None:
@@ -83,7 +85,7 @@ class MovingCodebook(nn.Module):
         dead = self.chosen < DEAD
         if dead.any():
             group, _ = dead.nonzero(as_tuple=True)
-            self.sums[dead] = grouped[group, torch.randint(0, grouped.shape[1], (len(group),))]
+            self.sums[dead] = grouped[group, torch.randint(0, grouped.shape[1], (len(group),), device=group.device)]
             self.chosen[dead] = 1.0
         self.vectors.copy_(self.sums / self.chosen[:, :, None])
 
@@ -92,8 +94,7 @@ def fit_vq_vae(training: TrainingSet, bits: int, seed: int, progress: OnProgress
     """Train one; see the module."""
     config = Config()
     groups = bits // (config.entries.bit_length() - 1)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with training.seeded(seed):
         task = PairReconstruction(training, groups * config.width, config.pairs, seed)
         codebook = MovingCodebook(groups, config.entries, config.width)
 
@@ -102,8 +103,8 @@ def fit_vq_vae(training: TrainingSet, bits: int, seed: int, progress: OnProgress
             code = found + (nearest - found).detach()
             return task.loss(code, paired) + config.commitment * functional.mse_loss(found, nearest)
 
-        task.run("vq_vae", loss_of, progress)
-    found = features(training.front, task.network, training.items)
+        task.run("vq_vae", loss_of, progress, (codebook,))
+    found = features_of(training, task.network)
     return task.encoder("vq_vae", relabelled(settled(found, codebook.vectors.numpy()), seed))
 
 

@@ -13,6 +13,7 @@ from torch import nn
 
 from hashsvc.encoders.generation.likelihood import number_nats, pixel_nats
 from hashsvc.encoders.networks import NETWORKS, LinearNetwork, Network
+from hashsvc.encoders.precision import Deciding
 
 if TYPE_CHECKING:
     from hashsvc.encoders.fronts import Batch
@@ -134,13 +135,11 @@ class LatentNetwork(DecodingNetwork):
 
 
 def stack(sizes: Sequence[int], *, unit: Callable[[], nn.Module] = LEAKY) -> nn.Sequential:
-    """Linear layers with a ``unit`` between each two of them."""
+    """Linear layers with a ``unit`` between each two of them; the last is float32 everywhere."""
     layers: list[nn.Module] = []
-    for number, (size, following) in enumerate(pairwise(sizes)):
-        layers.append(nn.Linear(size, following))
-        if number < len(sizes) - 2:
-            layers.append(unit())
-    return nn.Sequential(*layers)
+    for size, following in pairwise(sizes[:-1]):
+        layers += [nn.Linear(size, following), unit()]
+    return nn.Sequential(*layers, Deciding(sizes[-2], sizes[-1]))
 
 
 class MirrorNetwork(LatentNetwork):

@@ -58,7 +58,8 @@ def minimise(
         return terms(network.scaled(training.batch(numbers)))
 
     network.train()
-    minimise_numbered(stage, len(training), modules, numbered, schedule, seed=seed, progress=progress)
+    with training.hosting(modules):
+        minimise_numbered(stage, len(training), modules, numbered, schedule, seed=seed, progress=progress)
     network.eval()
 
 
@@ -110,10 +111,10 @@ def measure(network: LatentNetwork, training: TrainingSet) -> None:
 def latents_of(network: DecodingNetwork, training: TrainingSet) -> torch.Tensor:
     """Latents ``float32[n, latent]`` of the training items."""
     found = []
-    with torch.inference_mode():
+    with training.hosting(network), torch.no_grad():
         for start in range(0, len(training), ROWS):
             rows = np.arange(start, min(start + ROWS, len(training)))
-            found.append(network.latents_of(training.batch(rows)))
+            found.append(network.latents_of(training.batch(rows)).cpu())
     return torch.cat(found)
 
 

@@ -22,6 +22,7 @@ from hashsvc.encoders.generation.likelihood import divergence, word_nats
 from hashsvc.encoders.generation.network import LEAKY, DecodingNetwork, stack
 from hashsvc.encoders.generation.training import minimise_numbered, schedule_of
 from hashsvc.encoders.networks import NETWORKS, InputLayer
+from hashsvc.encoders.precision import Deciding
 from hashsvc.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class DocumentNetwork(DecodingNetwork):
         self.variational = variational
         self.first = InputLayer(width, hidden[0])
         self.down = nn.Sequential(LEAKY(), stack([*hidden, 2 * latent if variational else latent]))
-        self.up = nn.Linear(latent, words)
+        self.up = Deciding(latent, words)
         nn.init.normal_(self.first.weight)
 
     def posterior(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -132,8 +133,7 @@ def train_document_model(
     assert isinstance(front, TextFront)
     if not front.words:
         raise InvalidArgument("the texts share no word that could be rebuilt: give more of them", field="contents")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with training.seeded(seed):
         network = DocumentNetwork(
             width=front.width,
             words=len(front.words),
@@ -150,7 +150,8 @@ def train_document_model(
 
         schedule = schedule_of(training, config.steps, config.batch, config.rate)
         network.train()
-        minimise_numbered(stage, len(training), network, terms, schedule, seed=seed, progress=progress)
+        with training.hosting(network):
+            minimise_numbered(stage, len(training), network, terms, schedule, seed=seed, progress=progress)
         network.eval()
     spell_out(training, network.first.weight.detach().numpy())
     return network

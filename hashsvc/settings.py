@@ -45,7 +45,8 @@ class Settings:
             encoder folders and snapshots are copied to it and from it. Always the same for a store.
         listen: HOST:PORT of the gRPC server.
         roots: folders that server-side jobs may read, separated by ":" in ``HASHSVC_ROOTS``; none by default.
-        device: where encoders are trained and codes computed: cpu, or cuda:N.
+        device: where encoders are trained, codes computed, the index kind device searches and dedup may join: cpu, or
+            cuda:N.
         threads: size of the server's thread pool.
         cached_rows: rows of a collection that are kept in memory for answers.
         kernel_cache: folder of the compiled search kernel; "" keeps numba's default.

@@ -140,17 +140,22 @@ def bench_of(store: Store, job: Job) -> Bench:
         spec,
         job.id,
         scratch(store.layout, job.id),
-        partial(_join, store.settings.kernel_cache),
-        partial(_self_join, store.settings.kernel_cache),
+        partial(_join, store.settings),
+        partial(_self_join, store.settings),
     )
 
 
-def _join(cache: str, codes: NDArray[np.uint8], others: NDArray[np.uint8], radius: int) -> Pairs:
-    return join(codes, others, radius, THREADS, cache)
+def _join(settings: Settings, codes: NDArray[np.uint8], others: NDArray[np.uint8], radius: int) -> Pairs:
+    return join(codes, others, radius, THREADS, settings.kernel_cache, device=_device(settings))
 
 
-def _self_join(cache: str, codes: NDArray[np.uint8], radius: int) -> Pairs:
-    return self_join(codes, radius, THREADS, cache)
+def _self_join(settings: Settings, codes: NDArray[np.uint8], radius: int) -> Pairs:
+    return self_join(codes, radius, THREADS, settings.kernel_cache, device=_device(settings))
+
+
+def _device(settings: Settings) -> str:
+    """A device besides the processor, which the joins use anyway."""
+    return "" if settings.device == "cpu" else settings.device
 
 
 def open_bench(layout: Layout, settings: Settings, number: int) -> Bench:

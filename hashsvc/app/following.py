@@ -54,6 +54,7 @@ class Follower:
         shard: the part of the collection that is followed; None for all of it.
         fence: what this process must own to publish snapshots; "" for a replica, which reads those of the owner and
             publishes none.
+        device: where the device kind searches.
     """
 
     def __init__(
@@ -67,8 +68,10 @@ class Follower:
         cached_rows: int,
         shard: Shard | None = None,
         fence: str = "store",
+        device: str = "cpu",
     ) -> None:
         self._collection = collection
+        self._device = device
         self._shard = shard
         self._fence = fence
         self._catalog = catalog
@@ -144,7 +147,7 @@ class Follower:
         while True:
             try:
                 live = LiveIndex.from_snapshot(
-                    self._folder, self._collection.index, audit=self._audit, about=self._about
+                    self._folder, self._collection.index, audit=self._audit, about=self._about, device=self._device
                 )
             except NotFound:
                 break
@@ -159,7 +162,7 @@ class Follower:
                 damaged(Corrupt(f"{folder} is not of this catalog's history, which was set back: it was set aside"))
             if self._fetched:
                 self._withdraw()
-        return LiveIndex(self._collection.bits, self._collection.index, audit=self._audit)
+        return LiveIndex(self._collection.bits, self._collection.index, audit=self._audit, device=self._device)
 
     def _of_this_catalog(self, view: View) -> bool:
         """Whether a snapshot is of the past of this catalog: one set back to an earlier day has another past since."""

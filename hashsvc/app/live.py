@@ -39,6 +39,7 @@ class LiveIndexes:
         eager: each search first looks for what other processes committed.
         shard: the part of each collection that is searched here; None for all of it.
         fence: what this process must own to publish snapshots; "" when it publishes none.
+        device: where the device kind searches.
     """
 
     def __init__(
@@ -53,7 +54,9 @@ class LiveIndexes:
         eager: bool,
         shard: Shard | None = None,
         fence: str = "store",
+        device: str = "cpu",
     ) -> None:
+        self._device = device
         self._catalog = catalog
         self._blobs = blobs
         self._loaded = loaded
@@ -86,6 +89,7 @@ class LiveIndexes:
                     cached_rows=self._cached_rows,
                     shard=self._shard,
                     fence=self._fence,
+                    device=self._device,
                 )
                 with self._lock:
                     self._followers[collection.id] = follower

@@ -144,6 +144,7 @@ class Store:
             eager=eager,
             shard=shard,
             fence=self._owned,
+            device=settings.device,
         )
         self._warm = warm
         self._forget_at = 0.0

@@ -32,7 +32,10 @@ Fields = Annotated[
     typer.Option("--field", metavar="NAME:TYPE", help="Declare a metadata field to filter by (string, integer, ...)"),
 ]
 FaissFile = Annotated[Path, typer.Argument(metavar="FILE", help="FAISS binary index")]
-Index = Annotated[IndexKind | None, typer.Option("--index", help="How its codes are searched")]
+Index = Annotated[
+    IndexKind | None,
+    typer.Option("--index", help="How its codes are searched; device: on HASHSVC_DEVICE where that costs less"),
+]
 
 
 def register(tree: typer.Typer) -> None:

@@ -30,7 +30,7 @@ class ContentMode(StrEnum):
 class IndexKind(StrEnum):
     """How a collection's codes are searched; AUTO lets the planner choose for each query.
 
-    REFERENCE, SCAN, TABLES and FLAT are exact; IVF and HNSW are approximate.
+    REFERENCE, SCAN, TABLES, FLAT and DEVICE (a GPU, for large batches) are exact; IVF and HNSW are approximate.
     """
 
     AUTO = "auto"
@@ -40,6 +40,7 @@ class IndexKind(StrEnum):
     FLAT = "flat"
     IVF = "ivf"
     HNSW = "hnsw"
+    DEVICE = "device"
 
 
 class FieldType(StrEnum):

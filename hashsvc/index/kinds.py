@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hashsvc.domain.kinds import IndexKind
 from hashsvc.index.costs import costs_of
+from hashsvc.index.devicepass import DevicePass
 from hashsvc.index.faisskinds import ApproximatePass, FlatPass, build_flat, build_hnsw, build_ivf
 from hashsvc.index.kernel.compiled import failure, functions
 from hashsvc.index.kernelpass import ScanPass
@@ -16,6 +17,7 @@ from hashsvc.index.reference import ReferencePass
 from hashsvc.index.tables import build_tables
 
 if TYPE_CHECKING:
+    from hashsvc.index.device.resident import Resident
     from hashsvc.index.passes import Pass
     from hashsvc.index.segment import Segment
 
@@ -73,9 +75,24 @@ def exact_way(bits: int) -> Pass:
     return Planner(ScanPass(compiled, word_count(bits)), costs_of(compiled, word_count(bits)))
 
 
-def way_of(kind: IndexKind, bits: int) -> Pass:
+def resident_of(kind: IndexKind, bits: int, device: str) -> Resident | None:
+    """Where the device kind keeps its codes; None for the other kinds, which never load torch.
+
+    Raises:
+        InvalidArgument: no such device here.
+    """
+    if kind is not IndexKind.DEVICE:
+        return None
+    from hashsvc.index.device.resident import Resident
+
+    return Resident(device, bits)
+
+
+def way_of(kind: IndexKind, bits: int, resident: Resident | None = None) -> Pass:
     """The pass of a kind; plain numpy in the place of the kernel where that has not been compiled."""
     best = exact_way(bits)
+    if resident is not None:
+        return DevicePass(resident, best)
     if kind in {IndexKind.IVF, IndexKind.HNSW}:
         return ApproximatePass(kind, bits, best)
     if kind is IndexKind.FLAT:

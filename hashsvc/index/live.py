@@ -15,7 +15,7 @@ from hashsvc.domain.kinds import IndexKind
 from hashsvc.errors import InvalidArgument
 from hashsvc.failpoints import reach
 from hashsvc.index.held import Held, hold
-from hashsvc.index.kinds import equipped, exact_way, way_of
+from hashsvc.index.kinds import equipped, exact_way, resident_of, way_of
 from hashsvc.index.layout import to_words, word_count
 from hashsvc.index.memory import Memory
 from hashsvc.index.merging import chosen, fused
@@ -45,18 +45,26 @@ class LiveIndex:
         kind: how views search; see :class:`hashsvc.domain.kinds.IndexKind`.
         tail_rows: how many items the tail takes before it is frozen into a segment.
         audit: samples the searches of approximate kinds.
+        device: where the device kind searches: "cpu", "cuda" or "cuda:N".
 
     Raises:
-        InvalidArgument: no legal code length.
+        InvalidArgument: no legal code length; no such device here.
     """
 
     def __init__(
-        self, bits: int, kind: IndexKind = IndexKind.AUTO, *, tail_rows: int = TAIL_ROWS, audit: Audit | None = None
+        self,
+        bits: int,
+        kind: IndexKind = IndexKind.AUTO,
+        *,
+        tail_rows: int = TAIL_ROWS,
+        audit: Audit | None = None,
+        device: str = "cpu",
     ) -> None:
         self.bits = check_bits(bits)
         self.kind = kind
         self._tail_rows = tail_rows
         self._audit = audit
+        self._resident = resident_of(kind, bits, device)
         self._writing = threading.RLock()
         self._merging = threading.Lock()
         self._held: tuple[Held, ...] = ()
@@ -73,6 +81,7 @@ class LiveIndex:
         *,
         audit: Audit | None = None,
         about: Mapping[str, str] | None = None,
+        device: str = "cpu",
     ) -> LiveIndex:
         """The index of the newest snapshot under ``folder``, its segments mapped from the files.
 
@@ -81,13 +90,15 @@ class LiveIndex:
             kind: how views search.
             audit: see the class.
             about: what the snapshot must have been published with; one of something else counts as damaged.
+            device: see the class.
 
         Raises:
+            InvalidArgument: no such device here.
             NotFound: there is no snapshot.
             Corrupt: the newest one is damaged; it was set aside, so the next call looks at the one before.
         """
         snapshot = load_snapshot(newest_snapshot(folder), about)
-        live = cls(snapshot.bits, kind, audit=audit)
+        live = cls(snapshot.bits, kind, audit=audit, device=device)
         with live._writing:
             live._held = tuple(hold(equipped(one.segment, kind), one.items, one.extras) for one in snapshot.held)
             live._watermark = snapshot.watermark
@@ -221,7 +232,7 @@ class LiveIndex:
             self._watermark,
             self._held,
             self._tail.part(),
-            way_of(self.kind, self.bits),
+            way_of(self.kind, self.bits, self._resident),
             exact_way(self.bits),
             self._audit,
             self._states,

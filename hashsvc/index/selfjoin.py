@@ -7,18 +7,20 @@ hashing, bucket against bucket (Norouzi, Punjani, Fleet: Fast exact search in Ha
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from hashsvc.codes import check_bits, check_codes
-from hashsvc.errors import InvalidArgument
-from hashsvc.index.joinplan import JoinPlan, best_plan, substring_values
+from hashsvc.errors import InvalidArgument, ResourceExhausted
+from hashsvc.index.joinplan import JoinPlan, best_plan, expected, substring_values
 from hashsvc.index.kernel.compiled import Functions, joining_functions, prepare
 from hashsvc.index.layout import frozen, to_words, word_count
 from hashsvc.index.reference import distances_of
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     Pairs = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint16]]
 
+LOG = logging.getLogger(__name__)
 # Pairs in one chunk, at most.
 CHUNK = 1 << 18
 LEAST_RANGE = 2_048
@@ -53,6 +56,13 @@ class Distinct(NamedTuple):
     starts: NDArray[np.int64]
 
 
+class _Means(NamedTuple):
+    """What a join may use: threads, and a device ("" for none)."""
+
+    threads: int
+    device: str
+
+
 class Side(NamedTuple):
     """One side of a join, in order of one substring: columns ``uint64[words, n + 8]``, code numbers and substrings."""
 
@@ -61,7 +71,9 @@ class Side(NamedTuple):
     keys: NDArray[np.uint32]
 
 
-def self_join(codes: NDArray[np.uint8], radius: int, threads: int = 1, cache: str = "") -> Iterator[Pairs]:
+def self_join(
+    codes: NDArray[np.uint8], radius: int, threads: int = 1, cache: str = "", *, device: str = ""
+) -> Iterator[Pairs]:
     """All pairs of positions ``left < right`` whose codes ``uint8[n, bits/8]`` lie within ``radius``.
 
     Args:
@@ -70,22 +82,30 @@ def self_join(codes: NDArray[np.uint8], radius: int, threads: int = 1, cache: st
         threads: how many to compare with; they end with the iterator.
         cache: folder of the compiled kernel, as in :func:`hashsvc.index.warm`. Many codes have it compiled where nobody
             has yet: joins are for jobs, not for requests.
+        device: a torch device, "cuda" or "cuda:N", that compares where that is expected to take less time; "" for none.
 
     Returns:
         Chunks (left ``int64[p]``, right ``int64[p]``, distance ``uint16[p]``) of 1 to 262,144 pairs, each pair in
-        exactly one chunk, chunks in the same order whatever the threads. Nothing is held back but the chunks that are
-        being made: memory takes about three times the codes and 40 bytes a code, however many pairs there are.
+        exactly one chunk, chunks in the same order whatever the threads (a device has an order of its own). Nothing is
+        held back but the chunks that are being made: memory takes about three times the codes and 40 bytes a code,
+        however many pairs there are.
 
     Raises:
-        InvalidArgument: wrong shape of the codes, a radius outside 0 to bits, threads < 1.
+        InvalidArgument: wrong shape of the codes, a radius outside 0 to bits, threads < 1, no such device.
     """
     codes, bits = _checked(codes, radius, threads, "codes")
     _prepare_for(len(codes), bits, cache)
-    return _self_join(_distinct(codes), bits, radius, threads)
+    return _self_join(_distinct(codes), bits, radius, _Means(threads, device))
 
 
 def join(
-    codes: NDArray[np.uint8], others: NDArray[np.uint8], radius: int, threads: int = 1, cache: str = ""
+    codes: NDArray[np.uint8],
+    others: NDArray[np.uint8],
+    radius: int,
+    threads: int = 1,
+    cache: str = "",
+    *,
+    device: str = "",
 ) -> Iterator[Pairs]:
     """All pairs of a position in ``codes`` (left) and one in ``others`` (right) whose codes lie within ``radius``.
 
@@ -94,7 +114,7 @@ def join(
     codes, bits = _checked(codes, radius, threads, "codes")
     others = check_codes(others, bits, "others")
     _prepare_for(len(codes) + len(others), bits, cache)
-    return _join(_distinct(codes), _distinct(others), bits, radius, threads)
+    return _join(_distinct(codes), _distinct(others), bits, radius, _Means(threads, device))
 
 
 def _prepare_for(count: int, bits: int, cache: str) -> None:
@@ -112,17 +132,17 @@ def _checked(codes: NDArray[np.uint8], radius: int, threads: int, field: str) ->
     return codes, bits
 
 
-def _self_join(one: Distinct, bits: int, radius: int, threads: int) -> Iterator[Pairs]:
+def _self_join(one: Distinct, bits: int, radius: int, means: _Means) -> Iterator[Pairs]:
     yield from _equal_pairs(one)
     if radius and len(one.words) > 1:
-        for left, right, distances in _joined(one.words, one.words, bits, radius, threads, same=True):
+        for left, right, distances in _joined(one.words, one.words, bits, radius, means):
             for chunk in _multiplied(one, one, left, right, distances):
                 yield np.minimum(chunk[0], chunk[1]), np.maximum(chunk[0], chunk[1]), chunk[2]
 
 
-def _join(one: Distinct, other: Distinct, bits: int, radius: int, threads: int) -> Iterator[Pairs]:
+def _join(one: Distinct, other: Distinct, bits: int, radius: int, means: _Means) -> Iterator[Pairs]:
     if len(one.words) and len(other.words):
-        for pairs in _joined(one.words, other.words, bits, radius, threads, same=False):
+        for pairs in _joined(one.words, other.words, bits, radius, means):
             yield from _multiplied(one, other, *pairs)
 
 
@@ -183,14 +203,49 @@ def _numbered(ends: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDAr
 
 
 def _joined(
-    words: NDArray[np.uint64], others: NDArray[np.uint64], bits: int, radius: int, threads: int, *, same: bool
+    words: NDArray[np.uint64], others: NDArray[np.uint64], bits: int, radius: int, means: _Means
 ) -> Iterator[Pairs]:
-    """Pairs of distinct codes within the radius, as numbers of them."""
+    """Pairs of distinct codes within the radius, as numbers of them; each once where both sides are the same."""
     compiled = joining_functions(word_count(bits))
-    if compiled is None:
-        yield from _compared(words, others, radius, same=same)
-        return
-    plan = best_plan(words, others, bits, radius)
+    plan = None if compiled is None else best_plan(words, others, bits, radius)
+    if means.device:
+        nanoseconds = inf if plan is None else expected(plan, words, others) / means.threads
+        if (found := _on_device(words, others, radius, means.device, nanoseconds)) is not None:
+            yield from found
+            return
+    if compiled is None or plan is None:
+        yield from _compared(words, others, radius, same=words is others)
+    else:
+        yield from _by_tables(compiled, plan, words, others, radius, threads=means.threads)
+
+
+def _on_device(
+    words: NDArray[np.uint64], others: NDArray[np.uint64], radius: int, device: str, less_than: float
+) -> Iterator[Pairs] | None:
+    """The pairs as a device finds them; None where it takes longer than so many nanoseconds or has no room."""
+    from hashsvc.index.device.joining import DeviceJoin
+
+    joining = DeviceJoin(device, words, others)
+    if joining.nanoseconds >= less_than:
+        return None
+    try:
+        found = joining.pairs(radius, CHUNK)
+    except ResourceExhausted as error:
+        LOG.warning("joining on the processor: %s", error.message)
+        return None
+    return ((left.astype(np.int64), right, distances.astype(np.uint16)) for left, distances, right in found)
+
+
+def _by_tables(
+    compiled: Functions,
+    plan: JoinPlan,
+    words: NDArray[np.uint64],
+    others: NDArray[np.uint64],
+    radius: int,
+    *,
+    threads: int,
+) -> Iterator[Pairs]:
+    same = words is others
     for table in range(len(plan.cuts)):
         left = _side(words, plan, table)
         right = left if same else _side(others, plan, table)

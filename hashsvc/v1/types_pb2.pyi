@@ -36,6 +36,7 @@ class IndexKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     INDEX_KIND_FLAT: _ClassVar[IndexKind]
     INDEX_KIND_IVF: _ClassVar[IndexKind]
     INDEX_KIND_HNSW: _ClassVar[IndexKind]
+    INDEX_KIND_DEVICE: _ClassVar[IndexKind]
 
 class FieldType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -63,6 +64,7 @@ INDEX_KIND_TABLES: IndexKind
 INDEX_KIND_FLAT: IndexKind
 INDEX_KIND_IVF: IndexKind
 INDEX_KIND_HNSW: IndexKind
+INDEX_KIND_DEVICE: IndexKind
 FIELD_TYPE_UNSPECIFIED: FieldType
 FIELD_TYPE_STRING: FieldType
 FIELD_TYPE_INTEGER: FieldType

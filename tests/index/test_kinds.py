@@ -10,7 +10,7 @@ from hashsvc.domain.neighbours import Neighbours
 from hashsvc.index import LiveIndex, View
 from tests.index.oracle import Oracle, clustered
 
-EXACT = [IndexKind.REFERENCE, IndexKind.SCAN, IndexKind.TABLES, IndexKind.FLAT, IndexKind.AUTO]
+EXACT = [IndexKind.REFERENCE, IndexKind.SCAN, IndexKind.TABLES, IndexKind.FLAT, IndexKind.AUTO, IndexKind.DEVICE]
 NONE = np.zeros(0, np.int64)
 
 

@@ -16,7 +16,7 @@ from tests.index.oracle import Oracle
 from tests.index.test_kinds import pairs
 
 CASES = int(os.environ.get("HASHSVC_CASES", "150"))
-EXACT = (IndexKind.REFERENCE, IndexKind.SCAN, IndexKind.TABLES, IndexKind.FLAT, IndexKind.AUTO)
+EXACT = (IndexKind.REFERENCE, IndexKind.SCAN, IndexKind.TABLES, IndexKind.FLAT, IndexKind.AUTO, IndexKind.DEVICE)
 ODD = st.sampled_from([0, 1, 2, 7, 8, 9, 63, 64, 65, 130])
 
 

@@ -30,6 +30,7 @@ from hashsvc.index.devicepass import MOST_K, DevicePass
 from hashsvc.index.layout import bitmap_of, to_blocks, to_words
 from hashsvc.index.reference import ReferencePass, distances_of
 from hashsvc.index.rows import START
+from tests.encoders.elsewhere import elsewhere
 from tests.index.oracle import Oracle, clustered
 from tests.index.test_kinds import filled, pairs
 from tests.index.test_selfjoin import every_pair, listed
@@ -284,3 +285,24 @@ def test_nearest_beyond_the_first_page_is_none_of_the_device() -> None:
     parts = [held.part for held in view.held]
     found = view.way.nearest(parts, view._words(queries), 3, START)
     assert len(found.ids) == 3 * len(queries)
+
+
+def test_nothing_is_made_on_the_wrong_side() -> None:
+    rng = np.random.default_rng(0)
+    words = rng.integers(0, 1 << 63, (300, 2), dtype=np.uint64)
+
+    def found(device: torch.device) -> list[Finds]:
+        allowed = bitmap_on(bitmap_of(np.arange(0, 300, 2), 300), device)
+        asked, keys = asked_of(words[:7], device), []
+        for rows in (rows_of(words, device), rows_of_blocks(to_blocks(words), device)):
+            codes = Codes(rows, 300, allowed)
+            keys.append(nearest_keys(near, codes, asked, 5, Sizes(8, 2, 40)))
+            keys += keys_within(near, codes, asked, 60, 50, beyond=3)
+        return [finds_of(some) for some in keys]
+
+    here = found(CPU)
+    with elsewhere() as device:
+        there = found(device)
+    assert len(here) == len(there) > 20
+    for one, other in zip(here, there, strict=True):
+        assert [column.tolist() for column in one] == [column.tolist() for column in other]

@@ -71,5 +71,5 @@ def bitmap_on(bitmap: NDArray[np.uint64], device: torch.device) -> torch.Tensor:
 
 def bits_of(rows: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Bits ``[n, 8 * bytes]`` of ``uint8[n, bytes]``: bit j, counted from the least, of byte b at ``8 * b + j``."""
-    masks = torch.tensor([1 << bit for bit in range(8)], dtype=torch.uint8, device=rows.device)
-    return (rows[:, :, None] & masks).ne(0).reshape(len(rows), -1).to(dtype)
+    places = torch.arange(8, dtype=torch.uint8, device=rows.device)
+    return ((rows[:, :, None] >> places) & 1).reshape(len(rows), -1).to(dtype)

@@ -2,7 +2,8 @@
 
 Three figures are kept apart: feed (bytes -> decoded items), encode alone (a staged batch -> packed codes), and end to
 end (bytes -> codes in host memory). The floor of a row is what its counted operations and bytes need at the ceilings
-that are measured in the same run. On a CPU scikit-learn's vectoriser and a plain eager loop stand beside. Example:
+that are measured in the same run. On a GPU staged batches also go from pinned host memory to codes there, beside the
+slower of the bus and encode alone. On a CPU scikit-learn's vectoriser and a plain eager loop stand beside. Example:
 
     python benchmarks/encode.py --device cpu --json
 """
@@ -31,11 +32,13 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from hashsvc.codes import unpack
 from hashsvc.domain.kinds import Kind
-from hashsvc.encoders import Decoded, fit
+from hashsvc.encoders import Decoded
 from hashsvc.encoders.device import DeviceEncoder, Placement
 from hashsvc.encoders.encoder import CodeEncoder
-from hashsvc.encoders.fronts import Batch
+from hashsvc.encoders.fronts import Batch, front_class
 from hashsvc.encoders.fronts.text import Bag
+from hashsvc.encoders.registry import DEFAULT, MODELS
+from hashsvc.encoders.training_set import TrainingSet
 
 BITS = 64
 SIDE = 32
@@ -90,6 +93,15 @@ def ceilings(device: torch.device, dtype: torch.dtype, wait: Callable[[], None])
     return operations, rate(lambda: other.copy_(block), 1, wait) * 2 * len(block)
 
 
+def bus(batch: Batch, rows: int, device: torch.device, wait: Callable[[], None]) -> float:
+    """Items a second that the way to the device lets through: the bytes of a batch, pinned, and nothing else."""
+    parts = batch if isinstance(batch, Bag) else (batch,)
+    size = sum(part.numel() * part.element_size() for part in parts)
+    pinned = torch.empty(size, dtype=torch.uint8, pin_memory=True)
+    there = torch.empty(size, dtype=torch.uint8, device=device)
+    return rate(lambda: there.copy_(pinned, non_blocking=True), rows, wait)
+
+
 def counted(encoder: CodeEncoder, batch: Batch, rows: int) -> tuple[float, float]:
     """Operations and bytes that one item needs at least: its products; itself, its code, its share of the weights."""
     state = encoder.network.state_dict()
@@ -115,6 +127,14 @@ def eager(encoder: CodeEncoder, items: Sequence[Decoded]) -> Callable[[], object
     return work
 
 
+def trained(kind: Kind) -> CodeEncoder:
+    """The default encoder of a kind, without the floors that are otherwise fitted beside it."""
+    contents = MAKE[kind](TRAINED[kind], 1)
+    front = front_class(kind).fit(contents)
+    training = TrainingSet(front, [front.decode(content) for content in contents])
+    return MODELS[DEFAULT].fit(training, BITS, 1, lambda _: None)
+
+
 def measure(kind: Kind, placement: Placement, count: int) -> dict[str, Any]:
     """The figures of one kind on one device."""
     device = placement.device
@@ -123,15 +143,16 @@ def measure(kind: Kind, placement: Placement, count: int) -> dict[str, Any]:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
-    found = fit(MAKE[kind](TRAINED[kind], 1), kind=kind, bits=BITS, model="autoencoder", seed=1).encoder
-    assert isinstance(found, CodeEncoder)
+    found = trained(kind)
     placed = DeviceEncoder(found, placement)
     contents = MAKE[kind](count, 2)
     items = [found.decode(content) for content in contents]
-    batches = [
-        placed.fetch(placed.stage(items[start : start + placement.rows]))
+    staged = [
+        placed.stage(items[start : start + placement.rows])
         for start in range(0, len(items) - placement.rows + 1, placement.rows)
     ]
+    batches = [placed.fetch(batch) for batch in staged]
+    wait()
     whole = len(batches) * placement.rows
 
     def alone() -> None:
@@ -147,7 +168,7 @@ def measure(kind: Kind, placement: Placement, count: int) -> dict[str, Any]:
     end_to_end = rate(lambda: placed.encode([found.decode(content) for content in contents]), count, wait)
     turned = unpack(placed.encode(items) ^ found.encode(items)).astype(bool)
     slack = found.binarizer.slack(found.features(items))
-    report = {
+    report: dict[str, Any] = {
         "per_s": round(encode),
         "floor_ratio": round(encode / floor, 4),
         "end_to_end_ratio": round(end_to_end / min(feed, encode), 3),
@@ -156,8 +177,15 @@ def measure(kind: Kind, placement: Placement, count: int) -> dict[str, Any]:
         "end_to_end_per_s": round(end_to_end),
         "floor_per_s": round(floor),
         "flipped_bits_share": float(turned.mean()),
-        "flipped_beyond_margin": int((turned & (slack > found.spec.margin)).sum()),
+        "flipped_beyond_margin": int((turned & (slack > placed.margin)).sum()),
+        "path": placed.path,
     }
+    if device.type == "cuda":
+        let_through = bus(staged[0], placement.rows, device, wait)
+        pinned = rate(lambda: list(placed.run((batch, placement.rows) for batch in staged)), whole, wait)
+        report["bus_per_s"], report["from_pinned_per_s"] = round(let_through), round(pinned)
+        report["end_to_end_ratio"] = round(pinned / min(let_through, encode), 3)
+        report["from_files_ratio"] = round(end_to_end / min(feed, encode), 3)
     if device.type == "cpu":
         report["served_per_s"] = round(rate(lambda: found.encode(items), count))
         report["eager_ratio"] = round(report["served_per_s"] / rate(eager(found, items), count), 3)

@@ -18,6 +18,9 @@ from hashsvc.encoders.views import VIEWS, outline_width
 class Network(nn.Module):
     """A network that knows how to be built again: ``type(self)(**self.config)`` has the same shape."""
 
+    halves = False
+    """Whether a GPU may take its products in bfloat16 but for the layer that decides bits."""
+
     def __init__(self, **config: Any) -> None:
         super().__init__()
         self.config = config
@@ -115,6 +118,8 @@ class Perceptron(Network):
         out: features.
     """
 
+    halves = True
+
     def __init__(self, width: int, hidden: int, out: int) -> None:
         super().__init__(width=width, hidden=hidden, out=out)
         self.layers = nn.Sequential(
@@ -144,6 +149,8 @@ class PictureNetwork(Network):
         hidden: units of a hidden layer.
         out: features.
     """
+
+    halves = True
 
     def __init__(self, shape: Sequence[int], directions: Sequence[int], hidden: int, out: int) -> None:
         super().__init__(shape=list(shape), directions=list(directions), hidden=hidden, out=out)

@@ -38,8 +38,12 @@ def test_bits_turn_within_the_margin_only(encoder: CodeEncoder) -> None:
 
 
 def test_half_the_numbers_turn_few_bits(encoder: CodeEncoder) -> None:
-    differ, _ = turned(encoder, DeviceEncoder(encoder, Placement(torch.device("cpu"), torch.bfloat16, rows=64)))
+    placed = DeviceEncoder(encoder, Placement(torch.device("cpu"), torch.bfloat16, rows=64))
+    differ, slack = turned(encoder, placed)
     assert differ.mean() < 0.01
+    assert placed.margin == encoder.spec.margin * (200 if encoder.network.halves else 1)
+    if encoder.network.halves:
+        assert not differ[slack > placed.margin].any()
 
 
 def test_a_row_does_not_depend_on_its_batch(encoder: CodeEncoder) -> None:

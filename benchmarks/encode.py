@@ -3,7 +3,9 @@
 Three figures are kept apart: feed (bytes -> decoded items), encode alone (a staged batch -> packed codes), and end to
 end (bytes -> codes in host memory). The floor of a row is what its counted operations and bytes need at the ceilings
 that are measured in the same run. On a GPU staged batches also go from pinned host memory to codes there, beside the
-slower of the bus and encode alone. On a CPU scikit-learn's vectoriser and a plain eager loop stand beside. Example:
+slower of the bus and encode alone. On a CPU scikit-learn's vectoriser and a plain eager loop stand beside. "jpeg" says
+what the decoder of picture files does alone, and with encoding behind it: the device's where there is one, else Pillow.
+For few items training is short too. An example:
 
     python benchmarks/encode.py --device cpu --json
 """
@@ -21,6 +23,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -32,18 +35,20 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from hashsvc.codes import unpack
 from hashsvc.domain.kinds import Kind
-from hashsvc.encoders import Decoded
+from hashsvc.encoders import Decoded, autoencoder
 from hashsvc.encoders.device import DeviceEncoder, Placement
 from hashsvc.encoders.encoder import CodeEncoder
 from hashsvc.encoders.fronts import Batch, front_class
 from hashsvc.encoders.fronts.text import Bag
+from hashsvc.encoders.jpeg_files import JpegFiles, jpeg_decoder
 from hashsvc.encoders.registry import DEFAULT, MODELS
 from hashsvc.encoders.training_set import TrainingSet
 
 BITS = 64
 SIDE = 32
 WORDS, DISTINCT = 20_000, 60
-TRAINED = {Kind.IMAGE: 600, Kind.TEXT: 2_000}
+TRAINED, PASSES = {Kind.IMAGE: 600, Kind.TEXT: 2_000}, 60
+FEW, FEW_TRAINED, FEW_PASSES = 600, 128, 3
 ROUNDS = 7
 
 
@@ -127,12 +132,13 @@ def eager(encoder: CodeEncoder, items: Sequence[Decoded]) -> Callable[[], object
     return work
 
 
-def trained(kind: Kind) -> CodeEncoder:
+def trained(kind: Kind, *, short: bool) -> CodeEncoder:
     """The default encoder of a kind, without the floors that are otherwise fitted beside it."""
-    contents = MAKE[kind](TRAINED[kind], 1)
+    contents = MAKE[kind](FEW_TRAINED if short else TRAINED[kind], 1)
     front = front_class(kind).fit(contents)
     training = TrainingSet(front, [front.decode(content) for content in contents])
-    return MODELS[DEFAULT].fit(training, BITS, 1, lambda _: None)
+    with mock.patch.object(autoencoder, "PASSES", FEW_PASSES if short else PASSES):
+        return MODELS[DEFAULT].fit(training, BITS, 1, lambda _: None)
 
 
 def measure(kind: Kind, placement: Placement, count: int) -> dict[str, Any]:
@@ -143,7 +149,7 @@ def measure(kind: Kind, placement: Placement, count: int) -> dict[str, Any]:
         if device.type == "cuda":
             torch.cuda.synchronize(device)
 
-    found = trained(kind)
+    found = trained(kind, short=count < FEW)
     placed = DeviceEncoder(found, placement)
     contents = MAKE[kind](count, 2)
     items = [found.decode(content) for content in contents]
@@ -189,9 +195,28 @@ def measure(kind: Kind, placement: Placement, count: int) -> dict[str, Any]:
     if device.type == "cpu":
         report["served_per_s"] = round(rate(lambda: found.encode(items), count))
         report["eager_ratio"] = round(report["served_per_s"] / rate(eager(found, items), count), 3)
+    if kind is Kind.IMAGE:
+        report["jpeg"] = jpegs(placed, contents, wait)
     if kind is Kind.TEXT:
         report["vectoriser_ratio"] = round(feed / vectorised(contents), 3)
     return report
+
+
+def jpegs(placed: DeviceEncoder, contents: Sequence[bytes], wait: Callable[[], None]) -> dict[str, Any]:
+    """Files a second: the decoder alone, and to codes; the share of bits that Pillow on the CPU turns."""
+    decoder = jpeg_decoder(placed.placement.device)
+    files, rows = JpegFiles(placed, decoder), placed.placement.rows
+    parts = [contents[start : start + rows] for start in range(0, len(contents), rows)]
+    alone = rate(lambda: [files.decoded(part) for part in parts], len(contents), wait)
+    to_codes = rate(lambda: files.encode(contents), len(contents), wait)
+    by_pillow = placed.host.encode([placed.decode(content) for content in contents])
+    return {
+        "decoder": decoder.name if decoder else "pillow",
+        "decoder_per_s": round(alone),
+        "to_codes_per_s": round(to_codes),
+        "ratio": round(to_codes / alone, 3),
+        "bits_unlike_pillow": float(unpack(files.encode(contents) ^ by_pillow).mean()),
+    }
 
 
 def vectorised(contents: Sequence[bytes]) -> float:

@@ -102,7 +102,7 @@ class DeviceEncoder:
 
     def __init__(self, encoder: CodeEncoder, placement: Placement) -> None:
         self.host = encoder
-        self._placement = placement
+        self.placement = placement
         self._lock = threading.Lock()
         self._network = copy.deepcopy(encoder.network).eval()
         if placement.device.type == "cuda":
@@ -134,10 +134,14 @@ class DeviceEncoder:
         """See :meth:`Encoder.encode`."""
         if not items:
             return np.empty((0, self.spec.bits // 8), dtype=np.uint8)
-        if self._thresholds is None:
-            return self.host.binarizer.codes(self.features(items))
+        return self.codes_of(self._staged(items))
+
+    def codes_of(self, batches: Iterable[tuple[Batch, int]]) -> NDArray[np.uint8]:
+        """Codes ``uint8[n, bits/8]`` of at least one batch, staged or on the device already, each with its count."""
+        packed = self._thresholds is not None
         with self._lock:
-            return np.concatenate([rows.numpy() for rows in self.run(self._staged(items), packed=True)])
+            found = np.concatenate([rows.numpy() for rows in self.run(batches, packed=packed)])
+        return found if packed else self.host.binarizer.codes(found)
 
     def tables(self, items: Sequence[Decoded]) -> NDArray[np.float32]:
         """See :meth:`Encoder.tables`."""
@@ -145,7 +149,7 @@ class DeviceEncoder:
 
     def stage(self, items: Sequence[Decoded]) -> Batch:
         """One batch of exactly ``rows`` rows in host memory, pinned where a GPU will fetch it; pixels stay bytes."""
-        rows = [*items, *[self._blank] * (self._placement.rows - len(items))]
+        rows = [*items, *[self._blank] * (self.placement.rows - len(items))]
         pinned = self._copies is not None
         if self.spec.kind is Kind.IMAGE:
             pixels = torch.empty((len(rows), *np.asarray(self._blank).shape), dtype=torch.uint8, pin_memory=pinned)
@@ -157,13 +161,13 @@ class DeviceEncoder:
     def fetch(self, batch: Batch) -> Batch:
         """A staged batch on the device; the copy runs on a stream of its own."""
         with torch.cuda.stream(self._copies) if self._copies is not None else nullcontext():
-            return self._each(batch, lambda part: part.to(self._placement.device, non_blocking=True))
+            return self._each(batch, lambda part: part.to(self.placement.device, non_blocking=True))
 
     @torch.inference_mode()
     def compute(self, batch: Batch) -> torch.Tensor:
         """Features ``float32[rows, d]`` of a batch on the device."""
         if self._copies is not None:
-            here = torch.cuda.current_stream(self._placement.device)
+            here = torch.cuda.current_stream(self.placement.device)
             here.wait_stream(self._copies)
             for part in batch if isinstance(batch, Bag) else (batch,):
                 part.record_stream(here)  # its memory was taken on the other stream, and may not be given away yet
@@ -183,11 +187,11 @@ class DeviceEncoder:
     def _numbers(self) -> AbstractContextManager[object]:
         if not self._halved:
             return nullcontext()
-        return torch.autocast(self._placement.device.type, self._placement.dtype)
+        return torch.autocast(self.placement.device.type, self.placement.dtype)
 
     def _staged(self, items: Sequence[Decoded]) -> Iterator[tuple[Batch, int]]:
-        for start in range(0, len(items), self._placement.rows):
-            part = items[start : start + self._placement.rows]
+        for start in range(0, len(items), self.placement.rows):
+            part = items[start : start + self.placement.rows]
             yield self.stage(part), len(part)
 
     def run(self, batches: Iterable[tuple[Batch, int]], *, packed: bool = True) -> Iterator[torch.Tensor]:
@@ -211,7 +215,7 @@ class DeviceEncoder:
         host = torch.empty(result.shape, dtype=result.dtype, pin_memory=True)
         host.copy_(result, non_blocking=True)
         event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        event.record(torch.cuda.current_stream(self._placement.device))
+        event.record(torch.cuda.current_stream(self.placement.device))
         return host, event
 
     @staticmethod

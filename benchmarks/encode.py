@@ -163,7 +163,7 @@ def measure(kind: Kind, placement: Placement, count: int) -> dict[str, Any]:
 
     def alone() -> None:
         for batch in batches:
-            placed.pack(placed.compute(batch))
+            placed.compute(batch)
 
     operations, bandwidth = ceilings(device, placement.dtype, wait)
     flops, moved = counted(found, batches[0], placement.rows)

@@ -23,6 +23,7 @@ from hashsvc.encoders.binarizers import Threshold
 from hashsvc.encoders.encoder import ROWS
 from hashsvc.encoders.fronts import Batch
 from hashsvc.encoders.fronts.text import Bag
+from hashsvc.encoders.replay import Record, Replayed, recorder
 from hashsvc.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -98,9 +99,11 @@ class DeviceEncoder:
     Args:
         encoder: the same on the CPU, kept as ``host``.
         placement: where this one computes.
+        record: how the work of a batch is recorded, to be replayed; by default as the device can. Texts have batches of
+            many shapes and are never recorded.
     """
 
-    def __init__(self, encoder: CodeEncoder, placement: Placement) -> None:
+    def __init__(self, encoder: CodeEncoder, placement: Placement, record: Record | None = None) -> None:
         self.host = encoder
         self.placement = placement
         self._lock = threading.Lock()
@@ -115,6 +118,8 @@ class DeviceEncoder:
             self._thresholds = torch.from_numpy(encoder.binarizer.thresholds).to(placement.device)
         self._powers = torch.tensor(POWERS, dtype=torch.uint8, device=placement.device)
         self._halved = placement.dtype != torch.float32 and encoder.network.halves
+        record = record or recorder(placement.device)
+        self._replayed = None if record is None else Replayed(self._step, record)
         self.spec = encoder.spec
         self.model = encoder.model
         self.margin = encoder.spec.margin * (HALVED_MARGIN if self._halved else 1.0)
@@ -164,21 +169,28 @@ class DeviceEncoder:
             return self._each(batch, lambda part: part.to(self.placement.device, non_blocking=True))
 
     @torch.inference_mode()
-    def compute(self, batch: Batch) -> torch.Tensor:
-        """Features ``float32[rows, d]`` of a batch on the device."""
+    def compute(self, batch: Batch) -> tuple[torch.Tensor, ...]:
+        """Features ``float32[rows, d]`` of a batch on the device and, where thresholds cut them, their codes.
+
+        Codes are ``uint8[rows, bits/8]``, MSB-first.
+        """
         if self._copies is not None:
             here = torch.cuda.current_stream(self.placement.device)
             here.wait_stream(self._copies)
             for part in batch if isinstance(batch, Bag) else (batch,):
                 part.record_stream(here)  # its memory was taken on the other stream, and may not be given away yet
+        if self._replayed is None or isinstance(batch, Bag):
+            return self._step(batch)
+        return self._replayed(batch)
+
+    def _step(self, batch: Batch) -> tuple[torch.Tensor, ...]:
         if isinstance(batch, torch.Tensor) and batch.dtype == torch.uint8:
             batch = batch.permute(0, 3, 1, 2).to(torch.float32).div_(255.0)
         with self._numbers():
-            return self._network(batch).float()
+            features = self._network(batch).float()
+        return (features,) if self._thresholds is None else (features, self._pack(features))
 
-    @torch.inference_mode()
-    def pack(self, features: torch.Tensor) -> torch.Tensor:
-        """Codes ``uint8[rows, bits/8]`` on the device, MSB-first."""
+    def _pack(self, features: torch.Tensor) -> torch.Tensor:
         assert self._thresholds is not None
         bits = (features > self._thresholds).to(torch.uint8).view(len(features), -1, 8)
         codes: torch.Tensor = (bits * self._powers).sum(dim=2, dtype=torch.uint8)
@@ -201,8 +213,8 @@ class DeviceEncoder:
         """
         waiting: deque[tuple[torch.Tensor, Any, int]] = deque()
         for batch, count in batches:
-            features = self.compute(self.fetch(batch))
-            waiting.append((*self._home(self.pack(features) if packed else features), count))
+            found = self.compute(self.fetch(batch))
+            waiting.append((*self._home(found[1] if packed else found[0]), count))
             if len(waiting) > IN_FLIGHT:
                 yield _arrived(*waiting.popleft())
         while waiting:

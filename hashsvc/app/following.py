@@ -15,9 +15,10 @@ from hashsvc.app.history import agrees
 from hashsvc.app.passing import PassingCache
 from hashsvc.app.rows import RowCache
 from hashsvc.domain.indexes import IndexState
-from hashsvc.errors import Corrupt, NotFound, Unavailable
+from hashsvc.domain.kinds import IndexKind
+from hashsvc.errors import Corrupt, InvalidArgument, NotFound, Unavailable
 from hashsvc.failpoints import reach
-from hashsvc.index import Audit, LiveIndex, newest_snapshot, publish, set_aside
+from hashsvc.index import Audit, LiveIndex, newest_snapshot, prepare_device, publish, set_aside
 from hashsvc.search import Passing
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Follower:
         shard: the part of the collection that is followed; None for all of it.
         fence: what this process must own to publish snapshots; "" for a replica, which reads those of the owner and
             publishes none.
-        device: where the device kind searches.
+        device: where the device kind searches; the processor does where there is no such device.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Follower:
     ) -> None:
         self._collection = collection
         self._device = device
+        self._kind = _kind_here(collection, device)
         self._shard = shard
         self._fence = fence
         self._catalog = catalog
@@ -147,7 +149,7 @@ class Follower:
         while True:
             try:
                 live = LiveIndex.from_snapshot(
-                    self._folder, self._collection.index, audit=self._audit, about=self._about, device=self._device
+                    self._folder, self._kind, audit=self._audit, about=self._about, device=self._device
                 )
             except NotFound:
                 break
@@ -162,7 +164,7 @@ class Follower:
                 damaged(Corrupt(f"{folder} is not of this catalog's history, which was set back: it was set aside"))
             if self._fetched:
                 self._withdraw()
-        return LiveIndex(self._collection.bits, self._collection.index, audit=self._audit, device=self._device)
+        return LiveIndex(self._collection.bits, self._kind, audit=self._audit, device=self._device)
 
     def _of_this_catalog(self, view: View) -> bool:
         """Whether a snapshot is of the past of this catalog: one set back to an earlier day has another past since."""
@@ -249,6 +251,16 @@ class Follower:
             self._send(publish(view, self._folder, self._about))
             self._published = view.watermark
             return True
+
+
+def _kind_here(collection: Collection, device: str) -> IndexKind:
+    """How a collection is searched here: a write that is committed does not fail for a device that is not there."""
+    try:
+        prepare_device(collection.index, collection.bits, device)
+    except InvalidArgument as error:
+        log.warning("collection %r is searched on the processor: %s", collection.name, error.message)
+        return IndexKind.AUTO
+    return collection.index
 
 
 def _part(changes: Changes, shard: Shard) -> Changes:

@@ -28,6 +28,7 @@ from hashsvc.domain.jobs import JobKind
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
 from hashsvc.domain.service import PIECE, STEPS, Page
 from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, NotFound
+from hashsvc.index import prepare_device
 from hashsvc.index import warm as warm_kernel
 from hashsvc.readers import Columns
 from hashsvc.search import Exactness, Searcher
@@ -205,6 +206,7 @@ class Store:
                     f"encoder {version.label} makes {version.spec.bits} bits, not {bits}", field="bits"
                 )
             collection = Collection.encoded(name, version, content=content, fields=fields, index=index)
+        prepare_device(index, collection.bits, self.settings.device)
         made = self.catalog.collections.create(collection)
         if self._warm:
             warm_kernel(self.settings.kernel_cache, [made.bits])
@@ -224,6 +226,8 @@ class Store:
         """See :meth:`Service.update_collection`."""
         self._check_owner()
         check_fields(fields)
+        if index is not None:
+            prepare_device(index, self.collection(name).bits, self.settings.device)
         collection = self.catalog.collections.update(name, fields=fields, index=index)
         self._live.forget(collection)
         return collection

@@ -13,6 +13,7 @@ from hashsvc.index.allowed import ItemBitmap
 from hashsvc.index.audit import Audit
 from hashsvc.index.costs import costs_of
 from hashsvc.index.kernel.compiled import functions, prepare
+from hashsvc.index.kinds import prepare_device
 from hashsvc.index.layout import word_count
 from hashsvc.index.live import LiveIndex
 from hashsvc.index.memory import Memory
@@ -47,6 +48,7 @@ __all__ = [
     "View",
     "load_snapshot",
     "newest_snapshot",
+    "prepare_device",
     "publish",
     "set_aside",
     "warm",

@@ -88,6 +88,15 @@ def resident_of(kind: IndexKind, bits: int, device: str) -> Resident | None:
     return Resident(device, bits)
 
 
+def prepare_device(kind: IndexKind, bits: int, device: str) -> None:
+    """Make a device ready for the device kind and measure it, which takes seconds once in a process; for doors.
+
+    Raises:
+        InvalidArgument: no such device here; nothing is asked of one for other kinds.
+    """
+    resident_of(kind, bits, device)
+
+
 def way_of(kind: IndexKind, bits: int, resident: Resident | None = None) -> Pass:
     """The pass of a kind; plain numpy in the place of the kernel where that has not been compiled."""
     best = exact_way(bits)

@@ -65,7 +65,7 @@ class DevicePass:
 
     def step(self, name: str, part: Part, queries: int, radius: int | None, /) -> Step:
         """See :class:`hashsvc.index.passes.Pass`."""
-        if part.segment is None:
+        if part.segment is None or self.resident.resting:
             return self._rest.step(name, part, queries, radius)
         costs = self._costs(part, queries, radius)
         micro = {one: round(cost / 1e3, 1) for one, cost in costs.items()}
@@ -76,7 +76,7 @@ class DevicePass:
         return Step(name, other.codes, other.items, other.chosen, other.reason, micro)
 
     def _pays(self, part: Part, queries: int, radius: int | None) -> bool:
-        if part.segment is None or not queries:
+        if part.segment is None or not queries or self.resident.resting:
             return False
         costs = self._costs(part, queries, radius)
         return min(costs, key=costs.__getitem__) == self.name

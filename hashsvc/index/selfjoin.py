@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
-from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,6 +33,10 @@ if TYPE_CHECKING:
 LOG = logging.getLogger(__name__)
 # Pairs in one chunk, at most.
 CHUNK = 1 << 18
+# Nanoseconds: a join that takes less is done before torch is loaded and a device made ready.
+SOON = 1e9
+# Nanoseconds that plain numpy takes for a word of two codes, about.
+PLAIN = 10.0
 LEAST_RANGE = 2_048
 RANGES = 64
 AHEAD = 2
@@ -83,6 +86,7 @@ def self_join(
         cache: folder of the compiled kernel, as in :func:`hashsvc.index.warm`. Many codes have it compiled where nobody
             has yet: joins are for jobs, not for requests.
         device: a torch device, "cuda" or "cuda:N", that compares where that is expected to take less time; "" for none.
+            It is not asked, nor torch loaded, for what takes the processor less than a second.
 
     Returns:
         Chunks (left ``int64[p]``, right ``int64[p]``, distance ``uint16[p]``) of 1 to 262,144 pairs, each pair in
@@ -92,6 +96,7 @@ def self_join(
 
     Raises:
         InvalidArgument: wrong shape of the codes, a radius outside 0 to bits, threads < 1, no such device.
+        ResourceExhausted: the device ran out of memory among the pairs.
     """
     codes, bits = _checked(codes, radius, threads, "codes")
     _prepare_for(len(codes), bits, cache)
@@ -208,11 +213,9 @@ def _joined(
     """Pairs of distinct codes within the radius, as numbers of them; each once where both sides are the same."""
     compiled = joining_functions(word_count(bits))
     plan = None if compiled is None else best_plan(words, others, bits, radius)
-    if means.device:
-        nanoseconds = inf if plan is None else expected(plan, words, others) / means.threads
-        if (found := _on_device(words, others, radius, means.device, nanoseconds)) is not None:
-            yield from found
-            return
+    if means.device and (found := _on_device(words, others, radius, means, plan)) is not None:
+        yield from found
+        return
     if compiled is None or plan is None:
         yield from _compared(words, others, radius, same=words is others)
     else:
@@ -220,13 +223,16 @@ def _joined(
 
 
 def _on_device(
-    words: NDArray[np.uint64], others: NDArray[np.uint64], radius: int, device: str, less_than: float
+    words: NDArray[np.uint64], others: NDArray[np.uint64], radius: int, means: _Means, plan: JoinPlan | None
 ) -> Iterator[Pairs] | None:
-    """The pairs as a device finds them; None where it takes longer than so many nanoseconds or has no room."""
+    """The pairs as a device finds them; None where it takes longer than the processor or has no room."""
+    here = PLAIN * words.size * len(others) if plan is None else expected(plan, words, others) / means.threads
+    if here < SOON:
+        return None
     from hashsvc.index.device.joining import DeviceJoin
 
-    joining = DeviceJoin(device, words, others)
-    if joining.nanoseconds >= less_than:
+    joining = DeviceJoin(means.device, words, others)
+    if joining.nanoseconds >= here:
         return None
     try:
         found = joining.pairs(radius, CHUNK)

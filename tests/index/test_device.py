@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hashsvc.domain.kinds import IndexKind
-from hashsvc.errors import InvalidArgument
+from hashsvc.errors import InvalidArgument, ResourceExhausted
 from hashsvc.index import LiveIndex, View, joinplan, selfjoin
 from hashsvc.index.device import comparing, joining, resident
 from hashsvc.index.device.comparing import Comparing, DeviceCosts
@@ -169,12 +169,33 @@ def test_a_device_without_memory_leaves_the_search_to_the_processor(
 
     view, oracle, queries = filled(IndexKind.DEVICE, 64)
     monkeypatch.setattr(resident, "rows_of_blocks", full)
+    monkeypatch.setattr(resident, "REST", 0.0)
     assert pairs(view.search(queries, 9)) == oracle.pairs(queries[0])[:9]
     assert pairs(view.within(queries, 9)) == [pair for pair in oracle.pairs(queries[0]) if pair[0] <= 9]
     assert (
         caplog.messages
         == ["searching on the processor: the index does not fit into the memory of cpu: 8 GiB wanted"] * 2
     )
+
+
+def test_a_device_without_memory_is_left_alone_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    brought: list[int] = []
+
+    def full(*_: object) -> None:
+        brought.append(1)
+        raise torch.OutOfMemoryError("8 GiB wanted")
+
+    view, oracle, queries = filled(IndexKind.DEVICE, 64)
+    now = [0.0]
+    monkeypatch.setattr(resident_in(view), "_again", 0.0)
+    monkeypatch.setattr(resident.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(resident, "rows_of_blocks", full)
+    for seconds, times in ((0.0, 1), (1.0, 1), (resident.REST - 1, 1), (resident.REST, 2)):
+        now[0] = seconds
+        assert pairs(view.search(queries, 9)) == oracle.pairs(queries[0])[:9]
+        assert all(step.chosen != "device" for step in view.explain(len(queries)))
+        assert len(pairs(view.within(queries, 9)))
+        assert len(brought) == times
 
 
 def test_codes_leave_the_device_with_their_segment() -> None:
@@ -222,6 +243,7 @@ def test_costs_are_measured_once_for_each_length_of_codes(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("bits", [8, 64, 200])
 def test_a_device_joins_every_pair_once(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selfjoin, "SOON", 0.0)
     monkeypatch.setattr(joining, "comparing_on", lambda device, words: Comparing(near, DeviceCosts(0.0, 0.0)))
     monkeypatch.setattr(joining, "Sizes", lambda: replace(TINY, queries=17))
     monkeypatch.setattr(selfjoin, "CHUNK", 10)
@@ -249,6 +271,7 @@ def test_a_join_takes_the_device_where_that_costs_less(
         asked.append(radius)
         return iter(())
 
+    monkeypatch.setattr(selfjoin, "SOON", 0.0)
     monkeypatch.setattr(joining.DeviceJoin, "pairs", none)
     for share in (0.9, 1.1):
         costs = DeviceCosts(0.0, share * tables / (Sizes().queries * len(distinct) / 2))
@@ -264,11 +287,34 @@ def test_a_join_that_a_device_has_no_memory_for_is_made_by_the_processor(
     def full(*_: object) -> None:
         raise torch.OutOfMemoryError("8 GiB wanted")
 
+    monkeypatch.setattr(selfjoin, "SOON", 0.0)
     monkeypatch.setattr(joining, "comparing_on", lambda device, words: Comparing(near, DeviceCosts(0.0, 0.0)))
     monkeypatch.setattr(joining, "rows_of", full)
     codes = clustered(np.random.default_rng(2), 300, 64)
     assert listed(selfjoin.self_join(codes, 3, device="cpu")) == every_pair(codes, codes, 3, same=True)
     assert caplog.messages == ["joining on the processor: the codes do not fit into the memory of cpu: 8 GiB wanted"]
+
+
+def test_a_device_that_runs_out_of_memory_among_the_pairs_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> tuple[torch.Tensor, int]:
+        raise torch.OutOfMemoryError("8 GiB wanted")
+
+    monkeypatch.setattr(selfjoin, "SOON", 0.0)
+    monkeypatch.setattr(joining, "comparing_on", lambda device, words: Comparing(full, DeviceCosts(0.0, 0.0)))
+    codes = clustered(np.random.default_rng(2), 300, 64)
+    with pytest.raises(ResourceExhausted, match=r"free on cpu: .* set HASHSVC_DEVICE to cpu: 8 GiB wanted"):
+        list(selfjoin.self_join(codes, 3, device="cpu"))
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_join_of_few_codes_makes_no_device_ready(compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not compiled:
+        monkeypatch.setattr(selfjoin, "joining_functions", lambda words: None)
+    codes = clustered(np.random.default_rng(2), 300, 64)
+    assert listed(selfjoin.self_join(codes, 3, device="cuda:99")) == every_pair(codes, codes, 3, same=True)
+    monkeypatch.setattr(selfjoin, "SOON", 0.0)
+    with pytest.raises(InvalidArgument, match="no device 'cuda:99' here"):
+        list(selfjoin.self_join(codes, 3, device="cuda:99"))
 
 
 def test_the_fused_kernel_finds_the_same() -> None:

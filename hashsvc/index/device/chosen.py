@@ -21,7 +21,6 @@ def device_of(name: str) -> torch.device:
     if device.type == "cpu" or (device.type == "cuda" and (device.index or 0) < count):
         return device
     raise InvalidArgument(
-        f"no device {name!r} here to search on: set HASHSVC_DEVICE to cpu, or to one of {count} CUDA devices as "
-        "cuda:N, or choose the index kind auto",
+        f"no device {name!r} here to search on: set HASHSVC_DEVICE to cpu, or to one of {count} CUDA devices as cuda:N",
         field="device",
     )

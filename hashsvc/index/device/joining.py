@@ -53,7 +53,7 @@ class DeviceJoin:
         They come in order of left batch, then of span of the right side, then of (left, distance, right).
 
         Raises:
-            ResourceExhausted: the device has not enough memory, before the first pair.
+            ResourceExhausted: the device has not enough memory: for the codes, or, among the pairs, to compare them.
         """
         try:
             with computing_on(self._device):
@@ -75,5 +75,11 @@ class DeviceJoin:
 
     def _next(self, found: Iterator[torch.Tensor]) -> torch.Tensor | None:
         """The next keys; what torch is told holds for this call, not for whoever takes the pairs."""
-        with computing_on(self._device):
-            return next(found, None)
+        try:
+            with computing_on(self._device):
+                return next(found, None)
+        except torch.OutOfMemoryError as error:
+            raise ResourceExhausted(
+                f"comparing codes took more memory than is free on {self._device}: join again when others have left "
+                f"it, or set HASHSVC_DEVICE to cpu: {error}"
+            ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 # Parts of a segment whose bitmaps stay on the device: what is asked without a filter, and what one filter lets through.
 KEPT = 2
+# Seconds without a search after one for which there was no memory: each would bring the codes again, for nothing.
+REST = 60.0
 # Rows of codes with posting lists that are put in order at a time.
 SPREAD = 1 << 22
 
@@ -82,6 +85,12 @@ class Resident:
         self.comparing = comparing_on(self.device, word_count(bits))
         self._lock = threading.Lock()
         self._settled: WeakKeyDictionary[Segment, Settled] = WeakKeyDictionary()
+        self._again = time.monotonic()
+
+    @property
+    def resting(self) -> bool:
+        """Whether there was no memory a moment ago, so that nothing should be searched here for now."""
+        return time.monotonic() < self._again
 
     @property
     def costs(self) -> DeviceCosts:
@@ -136,6 +145,7 @@ class Resident:
                 yield
             except torch.OutOfMemoryError as error:
                 self._settled.clear()
+                self._again = time.monotonic() + REST
                 raise ResourceExhausted(f"the index does not fit into the memory of {self.device}: {error}") from error
 
     def _prepared(self, part: Part) -> Prepared:

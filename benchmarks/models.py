@@ -1,8 +1,9 @@
 """The claim: every member of the family of autoencoders reaches what its paper, or its rival, shows.
 
-Each member is trained and measured with the same seeds; the figures are means over them. ``holds`` is null where a row
-asks for a GPU and none is at hand. With --write the rows join ``benchmarks/results/models.json``, and the table of
-``docs/models.md`` is written anew from that file; with --first 1 they are counted together with the seed 0 held there.
+Each member is trained and measured with the same seeds; the figures are means over them. Rows that ask for a GPU train
+larger models there; where none is at hand ``holds`` is null, and what was measured of them before stays. With --write
+the rows join ``benchmarks/results/models.json``, and the table of ``docs/models.md`` is written anew from that file;
+with --first 1 they are counted together with the seed 0 held there.
 
 Example:
     python benchmarks/models.py --member vae --seeds 3 --json
@@ -21,12 +22,14 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import torch
 from members import (
     adversarial,
     coding,
     collapse,
     deep,
     hierarchical,
+    larger,
     linear,
     lines,
     quantised,
@@ -59,14 +62,6 @@ MEMBERS: dict[str, Member] = {
     "as_encoder": coding.as_encoder,
 }
 UNSEEDED = {"pca", "lsa"}
-GPU = {
-    "autoencoder": {"AE-30 squared error a test picture, GPU": "4.0 (paper 3.00)"},
-    "acai": {
-        "lines, mean distance of ACAI, thousandths, GPU": "0.5 (0.24)",
-        "lines, smoothness of ACAI, GPU": "0.2 (0.10)",
-    },
-    "vae": {"200 importance samples, static binarised MNIST, GPU, nats": "90.5 (89.8)"},
-}
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS, PAGE = ROOT / "benchmarks" / "results" / "models.json", ROOT / "docs" / "models.md"
 BEGIN, END = "<!-- table written by benchmarks/models.py -->", "<!-- end of the table -->"
@@ -74,18 +69,26 @@ BEGIN, END = "<!-- table written by benchmarks/models.py -->", "<!-- end of the 
 
 def measured(name: str, seeds: range, pictures: Path | None) -> dict[str, dict[str, Any]]:
     """Every criterion of a member: the mean over seeds, whether it holds, and the seconds of a seed."""
+    found = _measured(name, MEMBERS[name], range(1) if name in UNSEEDED else seeds, pictures)
+    if name in larger.MEMBERS and torch.cuda.is_available():
+        member, device, sizes = larger.MEMBERS[name], torch.device("cuda"), larger.Sizes()
+        return found | _measured(name, lambda seed: member(seed, device, sizes), seeds, None)
+    return found | {
+        criterion: {"ours": None, "reference": words, "holds": None, "seconds": None}
+        for criterion, words in larger.REFERENCES.get(name, {}).items()
+    }
+
+
+def _measured(name: str, member: Member, seeds: range, pictures: Path | None) -> dict[str, dict[str, Any]]:
     runs, taken = [], []
-    for seed in range(1) if name in UNSEEDED else seeds:
+    for seed in seeds:
         ALBUM.folder = pictures if not seed else None
         started = time.monotonic()
-        runs.append(MEMBERS[name](seed))
+        runs.append(member(seed))
         taken.append(time.monotonic() - started)
         for criterion, row in runs[-1].items():
             say(f"{name}, seed {seed}: {criterion}: {row.ours} ({row.reference}) {dict(row.beside) or ''}")
-    found = {criterion: _summary([run[criterion] for run in runs], statistics.mean(taken)) for criterion in runs[0]}
-    for criterion, reference in GPU.get(name, {}).items():
-        found[criterion] = {"ours": None, "reference": reference, "holds": None, "seconds": None}
-    return found
+    return {criterion: _summary([run[criterion] for run in runs], statistics.mean(taken)) for criterion in runs[0]}
 
 
 def _summary(rows: list[Row], seconds: float) -> dict[str, Any]:
@@ -109,7 +112,7 @@ def joined(held: Mapping[str, Any], found: Mapping[str, Any], first: int) -> dic
 def _joined(held: Mapping[str, Any], row: dict[str, Any], first: int) -> dict[str, Any]:
     if row["ours"] is None:
         return row
-    shares = [len(one["per_seed"]) for one in (held, row)]
+    shares = [len(one.get("per_seed", ())) for one in (held, row)]
     if shares[0] != first:
         sys.exit(f"{shares[0]} seeds are held, so --first must be {shares[0]}, not {first}")
 
@@ -135,6 +138,7 @@ def write(found: Mapping[str, Any], *, part: bool = False, first: int = 0) -> No
     held = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     if first:
         found = {name: joined(held[name], rows, first) for name, rows in found.items()}
+    found = {name: {c: _known(held.get(name, {}), c, row) for c, row in rows.items()} for name, rows in found.items()}
     if part:
         found = {name: held.get(name, {}) | rows for name, rows in found.items()}
     rows = {name: found.get(name, held.get(name)) for name in MEMBERS if name in found or name in held}
@@ -142,6 +146,11 @@ def write(found: Mapping[str, Any], *, part: bool = False, first: int = 0) -> No
     page = PAGE.read_text(encoding="utf-8")
     before, rest = page.split(BEGIN)
     PAGE.write_text(f"{before}{BEGIN}\n{table(rows)}{END}{rest.split(END)[1]}", encoding="utf-8")
+
+
+def _known(held: Mapping[str, Any], criterion: str, row: dict[str, Any]) -> dict[str, Any]:
+    """A row, or what is held of it where this machine could not measure it."""
+    return held.get(criterion, row) if row["ours"] is None else row
 
 
 def table(rows: Mapping[str, Any]) -> str:

@@ -28,12 +28,13 @@ def autoencoder(seed: int) -> dict[str, Row]:
     ALBUM.grid("autoencoder", {"test pictures": chances("t10k"), "from 30 numbers": _items(network, chances("t10k"))})
     return {
         "AE-30 squared error a test picture": Row(
-            round(_error(network, chances("t10k")), 3), 5.2, reference="3.00 (logistic PCA 8.01)"
+            round(error_of(network, chances("t10k")), 3), 5.2, reference="3.00 (logistic PCA 8.01)"
         )
     }
 
 
-def _error(network: LatentNetwork, rows: NDArray[np.float32]) -> float:
+def error_of(network: LatentNetwork, rows: NDArray[np.float32]) -> float:
+    """Squared error of a row of pixels in [0, 1] rebuilt, summed over it, mean over rows."""
     return float(((_items(network, rows) - rows) ** 2).sum(axis=1).mean())
 
 
@@ -53,7 +54,7 @@ def curves(seed: int) -> dict[str, Row]:
     linear = float(((centred - centred @ reduction.components @ reduction.components.T) ** 2).sum(axis=1).mean())
     config = Config(latent=6, hidden=(512, 256, 128), batch=64)
     network = train_deep_autoencoder(pictures(held), config, seed, silent, passes=10)
-    error = _error(network, rows)
+    error = error_of(network, rows)
     return {
         "AE-6 error over that of PCA-18": Row(
             round(error / linear, 4),

@@ -14,10 +14,11 @@ import numpy as np
 
 from hashsvc.encoders.fronts.image import ImageFront
 from hashsvc.encoders.fronts.vector import VectorFront
-from hashsvc.encoders.training_set import TrainingSet
+from hashsvc.encoders.training_set import HOST, TrainingSet
 from hashsvc.report import sheet
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
 
     from hashsvc.encoders import Progress
@@ -90,9 +91,9 @@ def binary(side: str) -> NDArray[np.uint8]:
     return drawn.astype(np.uint8) * np.uint8(255)
 
 
-def pictures(values: NDArray[np.uint8]) -> TrainingSet:
-    """Pictures ``uint8[n, rows, columns, channels]`` to train on."""
-    return TrainingSet(ImageFront(*values.shape[1:]), list(values))
+def pictures(values: NDArray[np.uint8], device: torch.device = HOST) -> TrainingSet:
+    """Pictures ``uint8[n, rows, columns, channels]`` to train on, on a device."""
+    return TrainingSet(ImageFront(*values.shape[1:]), list(values), device=device)
 
 
 @dataclass

@@ -38,14 +38,24 @@ class Line:
     def document(self) -> dict[str, Any]:
         """As JSON values."""
         if not self.chances:
-            return {"caption": self.caption, "text": self.text}
-        return {"caption": self.caption, "words": self.text.split(" "), "chances": list(self.chances)}
+            return {"caption": self.caption.strip(), "text": self.text}
+        return {"caption": self.caption.strip(), "words": self.text.split(" "), "chances": list(self.chances)}
+
+
+def told(item: Item) -> Line:
+    """An item's key and the beginning of its text."""
+    return said(_harmless(item.key), item.content or b"")
 
 
 def said(caption: str, content: bytes) -> Line:
-    """The beginning of a text, without what would steer a terminal."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in content.decode("utf-8", "replace")).split())
+    """The beginning of a text."""
+    text = " ".join(_harmless(content.decode("utf-8", "replace")).split())
     return Line(caption, text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…")
+
+
+def _harmless(text: str) -> str:
+    """Without what would steer a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def worded(caption: str, made: Made) -> Line:
@@ -123,7 +133,7 @@ def interleaved(*columns: Sequence[Line]) -> list[Line]:
 
 def path_lines(first: Item, last: Item, path: Sequence[Made]) -> Iterator[Line]:
     """A path between two texts: its first, the words of each step, its last."""
-    yield said(first.key, first.content or b"")
+    yield told(first)
     for step, made in enumerate(path):
         yield worded(f"  {step / (len(path) - 1):.0%}", made)
-    yield said(last.key, last.content or b"")
+    yield told(last)

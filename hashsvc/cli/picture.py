@@ -21,6 +21,7 @@ from hashsvc.cli.made import (
     pixels_of,
     pixels_seen,
     said,
+    told,
     worded,
     write_lines,
     write_pictures,
@@ -79,12 +80,12 @@ def reconstruct(
     json: options.Json = False,
 ) -> None:
     """Items beside what is rebuilt from their latents."""
-    with asking(label, store, server) as (door, version):
+    with asking(label, store, server, out) as (door, version):
         kind = version.spec.kind
         items = drawn(sources, kind, count, content, seed)
         made = door.reconstruct(version.label, [item.content or b"" for item in items])
     if kind is Kind.TEXT:
-        texts = [said(item.key, item.content or b"") for item in items]
+        texts = [told(item) for item in items]
         write_lines(interleaved(texts, [worded("  rebuilt", one) for one in made]), out, json=json)
         return
     rebuilt = pixels_of(kind, made)
@@ -104,7 +105,7 @@ def generate(
     json: options.Json = False,
 ) -> None:
     """New items, from latents drawn as they come."""
-    with asking(label, store, server) as (door, version):
+    with asking(label, store, server, out) as (door, version):
         made = door.generate(version.label, count, seed=seed)
     if version.spec.kind is Kind.TEXT:
         write_lines([worded(f"{place + 1}", one) for place, one in enumerate(made)], out, json=json)
@@ -130,7 +131,7 @@ def interpolate(
     json: options.Json = False,
 ) -> None:
     """The path between two items through the latents: item after item, no mixture of pixels or words."""
-    with asking(label, store, server) as (door, version):
+    with asking(label, store, server, out) as (door, version):
         kind = version.spec.kind
         items = drawn(sources, kind, 2 * count, content, seed)
         if len(items) < 2:
@@ -168,7 +169,7 @@ def denoise(
 
     Pictures and vectors need the store: noise is laid on what its encoder sees.
     """
-    with asking(label, store, server) as (door, version):
+    with asking(label, store, server, out) as (door, version):
         if version.spec.kind is Kind.TEXT:
             _only("--drop", "--spread", spread)
             items = drawn(sources, Kind.TEXT, count, content, seed)
@@ -208,7 +209,7 @@ def _with_words_dropped(
     left = [drop_words(item.content or b"", share, seed=seed + place) for place, item in enumerate(items)]
     made = door.reconstruct(version.label, left)
     return interleaved(
-        [said(item.key, item.content or b"") for item in items],
+        [told(item) for item in items],
         [said("  left", text) for text in left],
         [worded("  denoised", one) for one in made],
     )
@@ -275,10 +276,19 @@ def latent_map(
 
 
 @contextmanager
-def asking(label: str, store: str | None, server: str | None) -> Iterator[tuple[Service, EncoderVersion]]:
-    """The store or the server, and the encoder there."""
+def asking(
+    label: str, store: str | None, server: str | None, out: Path | None
+) -> Iterator[tuple[Service, EncoderVersion]]:
+    """The store or the server, and the encoder there.
+
+    Raises:
+        InvalidArgument: it makes pictures, and there is no file for them.
+    """
     with service(store, server, role="worker") as door:
-        yield door, door.encoder(label)
+        version = door.encoder(label)
+        if version.spec.kind is not Kind.TEXT:
+            file_for(out)
+        yield door, version
 
 
 @contextmanager

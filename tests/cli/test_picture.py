@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from hashsvc.app import Store
 from hashsvc.cli.program import run
 from tests.cli.conftest import Run
 from tests.cli.test_server import serving
@@ -100,8 +101,21 @@ def test_a_wrong_request_is_one_clear_line(
     assert not Path("x.png").exists()
 
 
-def test_a_picture_needs_a_file(hashsvc: Run, place: Path) -> None:
+def test_a_picture_needs_a_file(hashsvc: Run, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Store, "generate", pytest.fail)  # nobody makes what cannot be written
     assert "--out FILE.png" in hashsvc("picture", "generate", "filled", "--store", place / "store").error
+
+
+def test_keys_do_not_steer_a_terminal(hashsvc: Run, place: Path, tmp_path: Path) -> None:
+    rows = [{"key": f"\x1b[31m{n}\nred", "text": "sail harbour"} for n in range(2)]
+    (tmp_path / "red.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    asked = ("picture", "interpolate", "topics", tmp_path / "red.jsonl", "--steps", 2, "--store", place / "store")
+    printed = hashsvc(*asked).out
+    assert len(printed.splitlines()) == 4
+    assert all(line.isprintable() for line in printed.splitlines())
+    captions = [line["caption"] for line in hashsvc(*asked, "--json").document["lines"]]
+    assert captions[1:3] == ["0%", "100%"]
+    assert sorted(captions[::3]) == ["[31m0 red", "[31m1 red"]
 
 
 @pytest.mark.parametrize("verb", ["reconstruct", "generate", "interpolate"])

@@ -6,6 +6,7 @@ import gc
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -188,7 +189,7 @@ def test_a_device_without_memory_is_left_alone_for_a_while(monkeypatch: pytest.M
     view, oracle, queries = filled(IndexKind.DEVICE, 64)
     now = [0.0]
     monkeypatch.setattr(resident_in(view), "_again", 0.0)
-    monkeypatch.setattr(resident.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     monkeypatch.setattr(resident, "rows_of_blocks", full)
     for seconds, times in ((0.0, 1), (1.0, 1), (resident.REST - 1, 1), (resident.REST, 2)):
         now[0] = seconds

@@ -58,6 +58,8 @@ CODE = "00" * 8
         (["train", "e", "data.txt", "--kind", "code"], "need no encoder"),
         (["train", "e", "data.txt", "--kind", "sound"], "sound"),
         (["train", "e", "missing.jsonl", "--kind", "text"], "missing.jsonl"),
+        (["train", "e", "texts.jsonl", "--kind", "text", "--device", "tpu"], "no device 'tpu' here: give cpu"),
+        (["train", "e", "texts.jsonl", "--kind", "text", "--device", "cuda:99"], "no device 'cuda:99' here: give cpu"),
         (["serve", "--listen", "nowhere"], "no HOST:PORT"),
     ],
 )
@@ -66,6 +68,7 @@ def test_bad_input_is_one_line_and_status_2(
     hashsvc: Run, codes_store: Path, arguments: list[str], said: str, json: tuple[str, ...]
 ) -> None:
     Path("data.txt").write_text("neither folder nor table")
+    Path("texts.jsonl").write_text("".join(f'{{"key": "k{n}", "content": "words {n}"}}\n' for n in range(20)))
     store = () if arguments == ["nonsense"] else ("--store", codes_store)
     assert said in hashsvc(*arguments, *store, *json).error
 

@@ -203,13 +203,13 @@ def measure(kind: Kind, placement: Placement, count: int) -> dict[str, Any]:
 
 
 def jpegs(placed: DeviceEncoder, contents: Sequence[bytes], wait: Callable[[], None]) -> dict[str, Any]:
-    """Files a second: the decoder alone, and to codes; the share of bits that Pillow on the CPU turns."""
+    """Files a second: the decoder alone, and to codes; the share of bits that Pillow's pixels turn."""
     decoder = jpeg_decoder(placed.placement.device)
     files, rows = JpegFiles(placed, decoder), placed.placement.rows
     parts = [contents[start : start + rows] for start in range(0, len(contents), rows)]
     alone = rate(lambda: [files.decoded(part) for part in parts], len(contents), wait)
     to_codes = rate(lambda: files.encode(contents), len(contents), wait)
-    by_pillow = placed.host.encode([placed.decode(content) for content in contents])
+    by_pillow = placed.encode([placed.decode(content) for content in contents])
     return {
         "decoder": decoder.name if decoder else "pillow",
         "decoder_per_s": round(alone),

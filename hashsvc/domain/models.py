@@ -1,4 +1,4 @@
-"""The models of the encoders room by name, so that a job is checked without loading torch."""
+"""The models of the encoders room and the kinds they are trained on, so that a job is checked without loading torch."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ DENSE = frozenset({Kind.IMAGE, Kind.VECTOR})
 IMAGES = frozenset({Kind.IMAGE})
 
 MODEL_KINDS: Mapping[str, frozenset[Kind]] = {
-    **dict.fromkeys(("autoencoder", "vae", "vq_vae", "bsq"), ALL),
-    **dict.fromkeys(("deep_autoencoder", "denoising", "deep_vae", "acai", "alae", "rbm"), DENSE),
+    **dict.fromkeys(("autoencoder", "vae", "vq_vae", "bsq", "deep_autoencoder", "denoising", "deep_vae"), ALL),
+    **dict.fromkeys(("acai", "alae", "rbm"), DENSE),
     **dict.fromkeys(("inpainting", "deep_vq_vae", "vae_gan", "nvae"), IMAGES),
     **dict.fromkeys(("itq", "lsh"), ALL),
     "pca_sign": DENSE,

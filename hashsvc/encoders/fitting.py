@@ -13,7 +13,7 @@ from hashsvc.domain.kinds import Kind
 from hashsvc.encoders.contract import Decoded, Fitted, OnProgress, Progress
 from hashsvc.encoders.device import Placement, placed
 from hashsvc.encoders.fronts import Front, front_class
-from hashsvc.encoders.registry import DEFAULT, Model, find_model, floors
+from hashsvc.encoders.registry import Model, find_model, floors
 from hashsvc.encoders.selection import agreement
 from hashsvc.encoders.training_set import TrainingSet
 from hashsvc.errors import InvalidArgument, InvalidContent
@@ -57,7 +57,7 @@ def fit(
     """
     check_bits(bits)
     there = Placement.of(device).device
-    wanted = find_model(DEFAULT if model == "auto" else model, kind)
+    wanted = find_model(model, kind)
     if len(contents) < FEWEST:
         raise InvalidArgument(f"training needs at least {FEWEST} items, not {len(contents)}", field="contents")
     started = time.monotonic()

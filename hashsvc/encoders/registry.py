@@ -1,4 +1,4 @@
-"""Every model by name: one line to add one."""
+"""Every model by name: one line to add one, beside its kinds in :mod:`hashsvc.domain.models`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from hashsvc.domain.kinds import Kind
+from hashsvc.domain.models import AUTO, MODEL_KINDS, check_model
 from hashsvc.encoders.acai import fit_acai
 from hashsvc.encoders.alae import fit_alae
 from hashsvc.encoders.autoencoder import fit_autoencoder
@@ -23,10 +24,7 @@ from hashsvc.encoders.training_set import TrainingSet
 from hashsvc.encoders.vae import fit_vae
 from hashsvc.encoders.vae_gan import fit_vae_gan
 from hashsvc.encoders.vq_vae import fit_vq_vae
-from hashsvc.errors import InvalidArgument
 
-ALL = frozenset({Kind.TEXT, Kind.IMAGE, Kind.VECTOR})
-DENSE = frozenset({Kind.IMAGE, Kind.VECTOR})
 DEFAULT = "autoencoder"
 
 
@@ -36,52 +34,51 @@ class Model:
 
     Args:
         name: what requests call it.
-        kinds: kinds of items it can be trained on.
         fit: ``(training, bits, seed, progress) -> encoder``; the same arguments give the same encoder.
         floor: a baseline that is fitted beside every trained model.
         decodes: whether it leads back from a latent to an item.
     """
 
     name: str
-    kinds: frozenset[Kind]
     fit: Callable[[TrainingSet, int, int, OnProgress], CodeEncoder]
     floor: bool = False
     decodes: bool = False
+
+    @property
+    def kinds(self) -> frozenset[Kind]:
+        """Kinds of items it can be trained on."""
+        return MODEL_KINDS[self.name]
 
 
 MODELS: Mapping[str, Model] = {
     model.name: model
     for model in (
-        Model("autoencoder", ALL, fit_autoencoder),
-        Model("vae", ALL, fit_vae),
-        Model("vq_vae", ALL, fit_vq_vae),
-        Model("bsq", ALL, fit_bsq),
-        Model("deep_autoencoder", ALL, fit_deep_autoencoder, decodes=True),
-        Model("denoising", ALL, fit_denoising, decodes=True),
-        Model("inpainting", frozenset({Kind.IMAGE}), fit_inpainting, decodes=True),
-        Model("deep_vae", ALL, fit_deep_vae, decodes=True),
-        Model("deep_vq_vae", frozenset({Kind.IMAGE}), fit_deep_vq_vae, decodes=True),
-        Model("acai", DENSE, fit_acai, decodes=True),
-        Model("vae_gan", frozenset({Kind.IMAGE}), fit_vae_gan, decodes=True),
-        Model("alae", DENSE, fit_alae, decodes=True),
-        Model("nvae", frozenset({Kind.IMAGE}), fit_nvae, decodes=True),
-        Model("rbm", DENSE, fit_rbm, decodes=True),
-        Model("itq", ALL, fit_itq, floor=True),
-        Model("pca_sign", DENSE, fit_pca_sign, floor=True),
-        Model("lsa_sign", frozenset({Kind.TEXT}), fit_lsa_sign, floor=True),
-        Model("pq", frozenset({Kind.VECTOR}), fit_pq, floor=True),
-        Model("lsh", ALL, fit_lsh, floor=True),
+        Model("autoencoder", fit_autoencoder),
+        Model("vae", fit_vae),
+        Model("vq_vae", fit_vq_vae),
+        Model("bsq", fit_bsq),
+        Model("deep_autoencoder", fit_deep_autoencoder, decodes=True),
+        Model("denoising", fit_denoising, decodes=True),
+        Model("inpainting", fit_inpainting, decodes=True),
+        Model("deep_vae", fit_deep_vae, decodes=True),
+        Model("deep_vq_vae", fit_deep_vq_vae, decodes=True),
+        Model("acai", fit_acai, decodes=True),
+        Model("vae_gan", fit_vae_gan, decodes=True),
+        Model("alae", fit_alae, decodes=True),
+        Model("nvae", fit_nvae, decodes=True),
+        Model("rbm", fit_rbm, decodes=True),
+        Model("itq", fit_itq, floor=True),
+        Model("pca_sign", fit_pca_sign, floor=True),
+        Model("lsa_sign", fit_lsa_sign, floor=True),
+        Model("pq", fit_pq, floor=True),
+        Model("lsh", fit_lsh, floor=True),
     )
 }
 
 
 def find_model(name: str, kind: Kind) -> Model:
-    """The model of that name; InvalidArgument lists those there are for the kind."""
-    model = MODELS.get(name)
-    if model is None or kind not in model.kinds:
-        known = ", ".join(["auto", *(m.name for m in MODELS.values() if kind in m.kinds)])
-        raise InvalidArgument(f"no model {name!r} for items of kind {kind}: one of {known}", field="model")
-    return model
+    """The model of that name, the default one for "auto"; InvalidArgument lists those there are for the kind."""
+    return MODELS[DEFAULT if check_model(name, kind) == AUTO else name]
 
 
 def floors(kind: Kind) -> list[Model]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hashsvc.codes import hamming
 from hashsvc.domain.kinds import Kind
 from hashsvc.encoders import MODELS, Encoder
 from hashsvc.encoders.fronts.text import TextFront
-from hashsvc.encoders.fronts.tokens import tokens
+from hashsvc.encoders.fronts.tokens import RUN, tokens
 from hashsvc.errors import InvalidContent
 from tests.encoders.material import fitted, texts
 
@@ -82,3 +84,8 @@ def test_common_and_stop_words_are_no_vocabulary() -> None:
     assert "the" not in front.words
     assert "always" not in front.words
     assert "ship3" in front.words
+
+
+@given(st.text(st.characters(codec="ascii")))
+def test_ascii_is_cut_as_any_other_script(text: str) -> None:
+    assert tokens(text) == [run for run in RUN.findall(text.lower()) if len(run) > 1]

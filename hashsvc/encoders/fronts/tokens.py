@@ -12,6 +12,7 @@ UNSPACED = (
     r"\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han, kana
 )
 RUN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
+ASCII_RUN = re.compile(r"\w\w+", re.ASCII)  # what RUN finds in ASCII, but for single letters, in under half the time
 UNSPACED_START = re.compile(rf"[{UNSPACED}]")
 SHORTEST, LONGEST = 3, 5
 
@@ -19,7 +20,7 @@ SHORTEST, LONGEST = 3, 5
 def tokens(text: str) -> list[str]:
     """Words of at least two letters, lower-cased; pairs of characters where a script writes no spaces."""
     if text.isascii():
-        return [run for run in RUN.findall(text.lower()) if len(run) > 1]
+        return ASCII_RUN.findall(text.lower())
     found: list[str] = []
     for run in RUN.findall(unicodedata.normalize("NFKC", text).lower()):
         if UNSPACED_START.match(run):

@@ -10,8 +10,8 @@ from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 from torch.nn import functional
 
-from hashsvc.encoders.deep_vae import Config, GaussianNetwork, bound, sampled, train_deep_vae
-from hashsvc.encoders.generation.likelihood import divergence, pixel_nats, squares
+from hashsvc.encoders.deep_vae import Config, GaussianNetwork, bound, train_deep_vae
+from hashsvc.encoders.generation.likelihood import divergence, pixel_nats, sampled, squares
 from hashsvc.encoders.generation.network import MirrorNetwork
 from hashsvc.encoders.generation.training import minimise, schedule_of
 from hashsvc.encoders.vq_vae import MovingCodebook

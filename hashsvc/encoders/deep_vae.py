@@ -15,7 +15,7 @@ from torch import nn
 
 from hashsvc.encoders.document_model import DocumentConfig, train_document_model
 from hashsvc.encoders.generation.coding import coded
-from hashsvc.encoders.generation.likelihood import divergence
+from hashsvc.encoders.generation.likelihood import divergence, sampled
 from hashsvc.encoders.generation.network import MirrorNetwork, stack
 from hashsvc.encoders.generation.training import minimise, schedule_of, shape_of
 from hashsvc.encoders.networks import NETWORKS
@@ -162,8 +162,3 @@ def bound(network: GaussianNetwork, rows: torch.Tensor) -> dict[str, torch.Tenso
         "rebuilt": network.nats(network.rebuilt(sampled(mean, log_variance)), rows).mean(),
         "divergence": divergence(mean, log_variance).mean(),
     }
-
-
-def sampled(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
-    """One draw of each Gaussian, differentiable in both arguments."""
-    return mean + (0.5 * log_variance).exp() * torch.randn_like(mean)

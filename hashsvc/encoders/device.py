@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from hashsvc.domain.devices import is_device
 from hashsvc.domain.kinds import Kind
 from hashsvc.encoders.binarizers import Threshold
 from hashsvc.encoders.encoder import ROWS
@@ -59,18 +60,13 @@ class Placement:
         Raises:
             InvalidArgument: no such device here.
         """
-        try:
-            device = torch.device(name)
-        except RuntimeError:
-            device = torch.device("meta")
-        if device.type == "cpu":
-            return cls(device)
-        if device.type == "cuda" and (device.index or 0) < torch.cuda.device_count():
-            return cls(device, torch.bfloat16, GPU_ROWS)
-        raise InvalidArgument(
-            f"no device {name!r} here: give cpu, or one of {torch.cuda.device_count()} CUDA devices as cuda:N",
-            field="device",
-        )
+        count = torch.cuda.device_count()
+        if not is_device(name, count):
+            raise InvalidArgument(
+                f"no device {name!r} here: give cpu, or one of {count} CUDA devices as cuda:N", field="device"
+            )
+        device = torch.device(name)
+        return cls(device) if device.type == "cpu" else cls(device, torch.bfloat16, GPU_ROWS)
 
     def __str__(self) -> str:
         """Device, numbers, rows of a batch, torch version and chip: what decides the last bit of a feature."""

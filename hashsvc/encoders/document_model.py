@@ -18,7 +18,7 @@ from torch import nn
 from hashsvc.encoders.architecture import fewer_words
 from hashsvc.encoders.assembly import spell_out
 from hashsvc.encoders.fronts.text import Bag, TextFront
-from hashsvc.encoders.generation.likelihood import divergence, word_nats
+from hashsvc.encoders.generation.likelihood import divergence, sampled, word_nats
 from hashsvc.encoders.generation.network import LEAKY, DecodingNetwork, stack
 from hashsvc.encoders.generation.training import minimise_numbered, schedule_of
 from hashsvc.encoders.networks import NETWORKS, InputLayer
@@ -162,9 +162,8 @@ def costs(network: DocumentNetwork, texts: Bag, seen: Bag) -> dict[str, torch.Te
     if not network.variational:
         return {"rebuilt": word_nats(network.logits(network.latents_of(seen)), texts).mean()}
     mean, log_variance = network.posterior(seen)
-    drawn = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
     return {
-        "rebuilt": word_nats(network.logits(drawn), texts).mean(),
+        "rebuilt": word_nats(network.logits(sampled(mean, log_variance)), texts).mean(),
         "divergence": divergence(mean, log_variance).mean(),
     }
 

@@ -15,9 +15,9 @@ from torch import nn
 from torch.nn import functional
 
 from hashsvc.encoders.deep_vae import Config as VariationalConfig
-from hashsvc.encoders.deep_vae import GaussianNetwork, sampled, train_deep_vae
+from hashsvc.encoders.deep_vae import GaussianNetwork, train_deep_vae
 from hashsvc.encoders.generation.coding import coded
-from hashsvc.encoders.generation.likelihood import divergence, squares
+from hashsvc.encoders.generation.likelihood import divergence, sampled, squares
 from hashsvc.encoders.generation.network import LEAKY
 from hashsvc.encoders.generation.playing import frozen
 from hashsvc.encoders.generation.training import minimise, schedule_of, shape_of

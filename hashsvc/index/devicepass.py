@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from itertools import compress
 from typing import TYPE_CHECKING
 
 from hashsvc.errors import ResourceExhausted
+from hashsvc.index.part import parted
 from hashsvc.index.passes import Step
-from hashsvc.index.planner import Planner
+from hashsvc.index.planner import Planner, microseconds, min_of
 from hashsvc.index.rows import START, Cursor, Rows, joined, nearest_of, ordered
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class DevicePass:
     def nearest(self, parts: Sequence[Part], queries: NDArray[np.uint64], k: int, after: Cursor) -> Rows:
         """See :class:`hashsvc.index.passes.Pass`."""
         ours = [after == START and k <= MOST_K and self._pays(part, len(queries), None) for part in parts]
-        mine, others = _parted(parts, ours)
+        mine, others = parted(parts, ours)
         if not mine:
             return self._rest.nearest(parts, queries, k, after)
         try:
@@ -53,7 +53,7 @@ class DevicePass:
 
     def inside(self, parts: Sequence[Part], queries: NDArray[np.uint64], radius: int) -> Rows:
         """See :class:`hashsvc.index.passes.Pass`."""
-        mine, others = _parted(parts, [self._pays(part, len(queries), radius) for part in parts])
+        mine, others = parted(parts, [self._pays(part, len(queries), radius) for part in parts])
         if not mine:
             return self._rest.inside(parts, queries, radius)
         try:
@@ -68,8 +68,8 @@ class DevicePass:
         if part.segment is None or self.resident.resting:
             return self._rest.step(name, part, queries, radius)
         costs = self._costs(part, queries, radius)
-        micro = {one: round(cost / 1e3, 1) for one, cost in costs.items()}
-        if min(costs, key=costs.__getitem__) == self.name:
+        micro = microseconds(costs)
+        if min_of(costs) == self.name:
             reason = f"comparing every code on {self.resident.device} costs least"
             return Step(name, len(part.ids), part.total, self.name, reason, micro)
         other = self._rest.step(name, part, queries, radius)
@@ -78,19 +78,9 @@ class DevicePass:
     def _pays(self, part: Part, queries: int, radius: int | None) -> bool:
         if part.segment is None or not queries or self.resident.resting:
             return False
-        costs = self._costs(part, queries, radius)
-        return min(costs, key=costs.__getitem__) == self.name
+        return min_of(self._costs(part, queries, radius)) == self.name
 
     def _costs(self, part: Part, queries: int, radius: int | None) -> dict[str, float]:
         """Expected nanoseconds of each way; the device alone where the others' were not measured."""
         costs = {self.name: self.resident.costs.of(queries, len(part.ids))}
-        if not isinstance(self._rest, Planner):
-            return costs
-        if radius is None:
-            return costs | self._rest.nearest_costs(part, queries)
-        return costs | self._rest.inside_costs(part, queries, radius)
-
-
-def _parted(parts: Sequence[Part], ours: Sequence[bool]) -> tuple[list[Part], list[Part]]:
-    """The parts with a flag, and those without."""
-    return list(compress(parts, ours)), list(compress(parts, (not one for one in ours)))
+        return costs | self._rest.costs(part, queries, radius) if isinstance(self._rest, Planner) else costs

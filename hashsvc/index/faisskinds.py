@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hashsvc.domain.kinds import IndexKind
 from hashsvc.index.layout import bit_total, full_bitmap, to_codes
+from hashsvc.index.part import parted
 from hashsvc.index.passes import CHOSEN, Step
 from hashsvc.index.postings import items_of
 from hashsvc.index.rows import NOTHING, START, Cursor, Rows, joined, nearest_of, ordered
@@ -224,8 +224,7 @@ def _index(part: Part) -> Any:
 
 def _split(parts: Sequence[Part], kind: IndexKind) -> tuple[list[Part], list[Part]]:
     """The parts whose segment has a structure of this kind, and the rest."""
-    flags = [_has(part, kind) for part in parts]
-    return list(compress(parts, flags)), list(compress(parts, (not flag for flag in flags)))
+    return parted(parts, [_has(part, kind) for part in parts])
 
 
 def _has(part: Part, kind: IndexKind) -> bool:

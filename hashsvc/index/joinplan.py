@@ -66,14 +66,12 @@ def best_plan(words: NDArray[np.uint64], others: NDArray[np.uint64], bits: int, 
     plans = [plan for plan in plans if masks_of(plan) <= MOST_MASKS]
     size = (len(words), len(others), word_count(bits))
     evenly = sorted(plans, key=lambda plan: _cost(plan, *size, _even_shares(plan)))[:CLOSEST]
-    # Different rows of the two: a code does not meet itself.
-    sample = _sample(words)[::2], _sample(others)[1::2]
-    plans = [*evenly, everything()]
-    return min(plans, key=lambda plan: _cost(plan, *size, np.maximum(_even_shares(plan), _shares(plan, *sample))))
+    return min([*evenly, everything()], key=lambda plan: expected(plan, words, others))
 
 
 def expected(plan: JoinPlan, words: NDArray[np.uint64], others: NDArray[np.uint64]) -> float:
     """Nanoseconds that joining the two by a plan is expected to take."""
+    # Different rows of the two: a code does not meet itself.
     shares = np.maximum(_even_shares(plan), _shares(plan, _sample(words)[::2], _sample(others)[1::2]))
     return _cost(plan, len(words), len(others), words.shape[1], shares)
 

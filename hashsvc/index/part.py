@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -10,6 +11,8 @@ from hashsvc.index.kernel.compiled import functions
 from hashsvc.index.layout import bit_total, bits_at, bits_before, frozen, set_places
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from hashsvc.index.segment import Segment
@@ -103,3 +106,8 @@ def answers(
         starts, stops = segment.shared_offsets[group], segment.shared_offsets[group + 1]
         found[others] = bits_before(extras, stops) > bits_before(extras, starts)
     return found
+
+
+def parted(parts: Sequence[Part], flags: Sequence[bool]) -> tuple[list[Part], list[Part]]:
+    """The parts with a flag, and those without."""
+    return list(compress(parts, flags)), list(compress(parts, (not flag for flag in flags)))

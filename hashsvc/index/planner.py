@@ -80,10 +80,13 @@ class Planner:
 
     def step(self, name: str, part: Part, queries: int, radius: int | None, /) -> Step:
         """See :class:`hashsvc.index.passes.Pass`."""
-        costs = self.nearest_costs(part, queries) if radius is None else self.inside_costs(part, queries, radius)
+        costs = self.costs(part, queries, radius)
         way = min_of(costs)
-        micro = {one: round(cost / 1e3, 1) for one, cost in costs.items()}
-        return Step(name, len(part.ids), part.total, way, REASONS[way], micro)
+        return Step(name, len(part.ids), part.total, way, REASONS[way], microseconds(costs))
+
+    def costs(self, part: Part, queries: int, radius: int | None) -> dict[str, float]:
+        """Expected nanoseconds of each way of answering; a radius of None stands for a nearest search."""
+        return self.nearest_costs(part, queries) if radius is None else self.inside_costs(part, queries, radius)
 
     def _scan_costs(self, part: Part, queries: int) -> dict[str, float]:
         cost, groups = self._costs, len(part.codes)
@@ -114,3 +117,8 @@ def _grouped(parts: Sequence[Part], chosen: Sequence[str]) -> Sequence[tuple[str
     return [
         (way, [part for part, one in zip(parts, chosen, strict=True) if one == way]) for way in dict.fromkeys(chosen)
     ]
+
+
+def microseconds(costs: dict[str, float]) -> dict[str, float]:
+    """Costs in nanoseconds as a plan tells them."""
+    return {way: round(cost / 1e3, 1) for way, cost in costs.items()}

@@ -62,7 +62,7 @@ def test_it_says_where_it_computes(encoder: CodeEncoder) -> None:
     assert (placed.spec, placed.model) == (encoder.spec, encoder.model)
 
 
-@pytest.mark.parametrize("name", ["cuda:99", "tpu", "", "meta"])
+@pytest.mark.parametrize("name", ["cuda:99", "cuda:999", "cuda:01", "tpu", "", "meta"])
 def test_a_device_that_is_not_here_is_refused(name: str) -> None:
     with pytest.raises(InvalidArgument, match="cpu"):
         Placement.of(name)

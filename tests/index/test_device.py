@@ -215,7 +215,7 @@ def test_codes_leave_the_device_with_their_segment() -> None:
     assert len(held._settled) == 1
 
 
-@pytest.mark.parametrize("name", ["cuda:99", "tpu", "", "meta"])
+@pytest.mark.parametrize("name", ["cuda:99", "cuda:999", "cuda:01", "tpu", "", "meta"])
 def test_an_unknown_device_is_named(name: str) -> None:
     with pytest.raises(InvalidArgument, match=f"no device '{name}' here to search on: set HASHSVC_DEVICE") as raised:
         LiveIndex(64, IndexKind.DEVICE, device=name)

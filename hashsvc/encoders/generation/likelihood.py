@@ -60,3 +60,8 @@ def squares(means: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 def divergence(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
     """KL ``float32[n]`` of diagonal Gaussians ``float32[n, d]`` from the standard normal, in nats."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(dim=1)
+
+
+def sampled(mean: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
+    """One draw of each of these Gaussians, differentiable in both arguments."""
+    return mean + (0.5 * log_variance).exp() * torch.randn_like(mean)

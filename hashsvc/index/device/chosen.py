@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from hashsvc.domain.devices import is_device
 from hashsvc.errors import InvalidArgument
 
 
@@ -13,13 +14,9 @@ def device_of(name: str) -> torch.device:
     Raises:
         InvalidArgument: no such device here.
     """
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        device = torch.device("meta")
     count = torch.cuda.device_count()
-    if device.type == "cpu" or (device.type == "cuda" and (device.index or 0) < count):
-        return device
+    if is_device(name, count):
+        return torch.device(name)
     raise InvalidArgument(
         f"no device {name!r} here to search on: set HASHSVC_DEVICE to cpu, or to one of {count} CUDA devices as cuda:N",
         field="device",

@@ -33,10 +33,10 @@ format: setup
 	$(BIN)/ruff format .
 
 test: setup  ## every test in WORKERS (2) processes, the long suites in their short form
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 quick: setup  ## the tests without the slow ones
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'not slow'
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not slow'
 
 KILLS ?= 50
 DB ?= sqlite

@@ -63,6 +63,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
     return Demo(folder, json.loads(done.stdout.splitlines()[-1]))
 
 
+@pytest.mark.slow
 def test_the_demo_says_what_it_promises(demo: Demo) -> None:
     result = demo.result
     assert set(result) == {"images", "texts", "same_after_restart", "seconds"}
@@ -74,6 +75,7 @@ def test_the_demo_says_what_it_promises(demo: Demo) -> None:
     assert (demo.folder / "demo" / "gallery.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_the_demo_finds_what_it_asks_for(demo: Demo) -> None:
     assert demo.result["images"]["p_at_10"] >= 0.96
     answered = [
@@ -83,6 +85,7 @@ def test_the_demo_finds_what_it_asks_for(demo: Demo) -> None:
     assert sum(answered) >= 10, [q.text for q, found in zip(QUESTIONS, answered, strict=True) if not found]
 
 
+@pytest.mark.slow
 def test_the_first_search_from_python_has_at_most_ten_lines_and_runs(demo: Demo) -> None:
     [example] = _blocks("python")
     assert len([line for line in example.splitlines() if line.strip()]) <= 10
@@ -138,6 +141,7 @@ def _run(block: str, folder: Path, environment: dict[str, str]) -> dict[str, str
     return printed
 
 
+@pytest.mark.slow
 def test_every_command_runs(demo: Demo) -> None:
     two, own, serve, ask = _blocks("sh")
     assert two.split("\n") == ["make demo", "make test", ""]

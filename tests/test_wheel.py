@@ -76,6 +76,7 @@ def test_the_wheel_carries_migrations_types_and_no_tests(wheel: Path) -> None:
     assert not any(name.startswith(("tests/", "benchmarks/", "migrations/")) for name in names)
 
 
+@pytest.mark.slow
 def test_the_installed_wheel_migrates_ingests_serves_and_searches(hashsvc: Path, tmp_path: Path) -> None:
     where = subprocess.run(
         [hashsvc.parent / "python", "-c", "import hashsvc; print(hashsvc.__file__)"],

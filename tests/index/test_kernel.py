@@ -34,6 +34,7 @@ for kind in (IndexKind.SCAN, IndexKind.TABLES, IndexKind.REFERENCE):
 """
 
 
+@pytest.mark.slow
 def test_a_processor_without_wide_vectors_answers_alike_from_its_own_cache(tmp_path: Path) -> None:
     environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
     run = subprocess.run(

@@ -58,6 +58,7 @@ def digest_inline(folder: Path, place: Workplace, spec: IngestSpec) -> str:
         return other.catalog.items.digest(held)
 
 
+@pytest.mark.slow
 def test_two_processes_store_what_one_stores(place: Workplace, tmp_path: Path) -> None:
     spec = IngestSpec((str(write_rows(place.folder / "rows.jsonl", 300, bad=[9, 70])),), rows=30)
     ingest.plan(place.catalog, place.collection, spec)
@@ -77,6 +78,7 @@ def test_two_processes_store_what_one_stores(place: Workplace, tmp_path: Path) -
         assert other.digest() == place.digest()
 
 
+@pytest.mark.slow
 def test_killed_processes_lose_nothing_and_double_nothing(place: Workplace, tmp_path: Path) -> None:
     rows, least = rounds(3000, 20_000), rounds(3, 20)
     held, spec, job = plan_codes(place, rows, rows=10)
@@ -117,6 +119,7 @@ def test_processes_that_never_work_are_not_started_for_ever(place: Workplace) ->
         processes.run(job, place.catalog, die_at_once, lease, count=1)
 
 
+@pytest.mark.slow
 def test_content_that_kills_its_decoder_costs_its_row(place: Workplace) -> None:
     path = write_rows(place.folder / "rows.jsonl", 60)
     lines = path.read_text().splitlines()

@@ -11,7 +11,7 @@ from hashsvc.codes import hamming
 from hashsvc.domain.kinds import Kind
 from hashsvc.encoders import MODELS, Encoder
 from hashsvc.encoders.fronts.text import TextFront
-from hashsvc.encoders.fronts.tokens import RUN, tokens
+from hashsvc.encoders.fronts.tokens import RUN, grams, tokens
 from hashsvc.errors import InvalidContent
 from tests.encoders.material import fitted, texts
 
@@ -72,6 +72,21 @@ def test_rows_are_sparse_sorted_and_of_unit_length() -> None:
     assert (np.diff(row.columns) > 0).all()
     assert np.isclose((row.weights**2).sum(), 1.0)
     assert (row.weights > 0).all()
+
+
+def test_a_row_is_what_counting_by_hand_gives() -> None:
+    front = TextFront(["boat", "sea"], np.array([1.5, 2.0], dtype=np.float32), buckets=7)
+    row = front.decode(b"sea boat zebra the sea zebra yak")
+    by_hand = {0: 1.5, 1: 2.0 * (1 + np.log(2))}
+    share = 0.5 * by_hand[1] / (1 + 2 / 4)
+    for token, count in {"zebra": 2, "yak": 1}.items():
+        buckets = grams(token, 7).tolist()
+        for bucket in buckets:
+            weight = share * (1 + np.log(count)) / len(buckets) ** 0.5
+            by_hand[2 + bucket] = by_hand.get(2 + bucket, 0.0) + weight
+    assert row.columns.tolist() == sorted(by_hand)
+    length = np.sqrt(sum(weight**2 for weight in by_hand.values()))
+    np.testing.assert_allclose(row.weights, [by_hand[column] / length for column in row.columns], rtol=1e-6)
 
 
 def test_scripts_without_spaces_are_cut_into_pairs() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import compress, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -27,6 +28,10 @@ MAX_WORDS = 20_000
 BUCKETS = 8_192
 COMMON = 0.5
 UNKNOWN_WEIGHT = 0.5
+
+Weighted = tuple["NDArray[np.int64]", "NDArray[Any]"]
+"""Columns, ascending and distinct, and their weights."""
+NOTHING: Weighted = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64))
 
 
 class Bag(NamedTuple):
@@ -57,7 +62,7 @@ class TextFront:
         self.buckets = buckets
         self.width = len(self.words) + buckets
         self._place = {word: place for place, word in enumerate(self.words)}
-        self._weights: list[float] = idf.tolist()
+        self._weights = idf.astype(np.float64)
 
     @classmethod
     def fit(cls, contents: Sequence[bytes]) -> TextFront:
@@ -87,40 +92,38 @@ class TextFront:
     def decode(self, content: bytes) -> Terms:
         """One row of unit length; InvalidContent when the text is empty or no UTF-8."""
         text = read_text(content)
-        row: dict[int, float] = {}
-        unknown: dict[str, int] = {}
-        for token, count in Counter(tokens(text)).items():
-            place = self._place.get(token)
-            if place is None:
-                unknown[token] = count
-            else:
-                row[place] = _damped(count) * self._weights[place]
+        counted = Counter(tokens(text))
+        places = np.fromiter(map(self._place.get, counted, repeat(-1)), np.int64, len(counted))
+        known = places >= 0
+        counts = np.fromiter(counted.values(), np.float64, len(counted))[known]
+        words = self._known(places[known], counts)
+        unknown = {token: counted[token] for token in compress(counted, ~known)}
         rare = {token: count for token, count in unknown.items() if token not in ENGLISH_STOP_WORDS}
-        spelled = self._spell(row, rare if row or rare else unknown or Counter(marks(text)))
-        return _unit(row, spelled)
+        spelled = rare if len(counts) or rare else unknown or Counter(marks(text))
+        return _unit(words, self._spell(words[1], spelled) if spelled else NOTHING)
 
-    def _spell(self, row: Mapping[int, float], unknown: Mapping[str, int]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    def _known(self, places: NDArray[np.int64], counts: NDArray[np.float64]) -> Weighted:
+        """Columns and weights of known words: damped counts times how rare the word is."""
+        order = places.argsort()
+        columns = places[order]
+        return columns, (1.0 + np.log(counts[order])) * self._weights[columns]
+
+    def _spell(self, known: NDArray[np.float64], unknown: Mapping[str, int]) -> Weighted:
         """Columns and weights of the n-grams of unknown words.
 
         Beside one known word they carry half its weight, beside many ever less.
         """
-        share = UNKNOWN_WEIGHT * max(row.values()) / (1.0 + len(row) / 4) if row else 1.0
-        columns: list[int] = []
-        weights: list[float] = []
-        for token, count in unknown.items():
-            buckets = grams(token, self.buckets)
-            columns += buckets
-            weights += [share * _damped(count) / len(buckets) ** 0.5] * len(buckets)
-        found, places = np.unique(np.array(columns, dtype=np.int64), return_inverse=True)
-        return found + len(self.words), np.bincount(places, weights, len(found))
+        share = UNKNOWN_WEIGHT * float(known.max()) / (1.0 + len(known) / 4) if len(known) else 1.0
+        spelled = [grams(token, self.buckets) for token in unknown]
+        each = [share * _damped(n) / len(buckets) ** 0.5 for n, buckets in zip(unknown.values(), spelled, strict=True)]
+        buckets, weights = _summed(np.concatenate(spelled), np.repeat(each, [len(one) for one in spelled]))
+        return buckets + len(self.words), weights
 
     def spelling(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(word, bucket) of every n-gram of every known word: two ``int64[nnz]``, words ascending."""
         spelled = [grams(word, self.buckets) for word in self.words]
         lengths = [len(buckets) for buckets in spelled]
-        return np.repeat(np.arange(len(self.words)), lengths), np.array(
-            [bucket for buckets in spelled for bucket in buckets], dtype=np.int64
-        )
+        return np.repeat(np.arange(len(self.words)), lengths), np.concatenate([NOTHING[0], *spelled]).astype(np.int64)
 
     def batch(self, items: Sequence[Decoded]) -> Bag:
         """The rows of these items as one :class:`Bag`."""
@@ -170,8 +173,16 @@ def _damped(count: int) -> float:
     return 1.0 + float(np.log(count))
 
 
-def _unit(row: Mapping[int, float], spelled: tuple[NDArray[np.int64], NDArray[Any]]) -> Terms:
-    words = sorted(row)
-    columns = np.concatenate([np.array(words, dtype=np.int32), spelled[0].astype(np.int32)])
-    weights = np.concatenate([np.array([row[word] for word in words], dtype=np.float64), spelled[1]])
+def _summed(columns: NDArray[np.integer[Any]], weights: NDArray[Any]) -> Weighted:
+    """Each column once, ascending, with the sum of its weights in the order they came."""
+    order = columns.argsort(kind="stable")
+    ordered = columns[order]
+    first = np.ones(len(ordered), dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first].astype(np.int64), np.bincount(first.cumsum() - 1, weights[order])
+
+
+def _unit(words: Weighted, spelled: Weighted) -> Terms:
+    columns = np.concatenate([words[0], spelled[0]]).astype(np.int32)
+    weights = np.concatenate([words[1], spelled[1]])
     return Terms(columns, (weights / np.sqrt((weights**2).sum())).astype(np.float32))

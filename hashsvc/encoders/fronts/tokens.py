@@ -6,6 +6,12 @@ import re
 import unicodedata
 import zlib
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 UNSPACED = (
     r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"  # Thai, Lao, Burmese, Khmer
@@ -36,10 +42,11 @@ def marks(text: str) -> list[str]:
 
 
 @lru_cache(maxsize=1 << 16)
-def grams(token: str, buckets: int) -> tuple[int, ...]:
+def grams(token: str, buckets: int) -> NDArray[np.integer[Any]]:
     """Buckets of the n-grams of ``<token>`` with 3 to 5 characters, of the whole among them; the same everywhere."""
     framed = f"<{token[:64]}>"
     pieces = {framed}
     for size in range(SHORTEST, LONGEST + 1):
         pieces.update(framed[i : i + size] for i in range(len(framed) - size + 1))
-    return tuple(sorted(zlib.crc32(piece.encode("utf-8", "surrogatepass")) % buckets for piece in pieces))
+    found = sorted(zlib.crc32(piece.encode("utf-8", "surrogatepass")) % buckets for piece in pieces)
+    return np.array(found, dtype=np.uint16 if buckets <= 1 << 16 else np.uint32)  # 16 bits are sorted by radix

@@ -7,7 +7,7 @@ for an item at every pass, drives them to be wholly on or off. A bit is a code u
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,23 +64,13 @@ class LogisticNetwork(MirrorNetwork):
     """A mirror network of logistic units; latents are what reaches the code units, before it is made a chance.
 
     Args:
-        shape: of one item.
         hidden: units of the hidden layers, widest first.
         latent: code units.
-        normal: see :class:`MirrorNetwork`.
-        head: see :class:`LatentNetwork`.
+        config: see :class:`MirrorNetwork`.
     """
 
-    def __init__(
-        self,
-        *,
-        shape: Sequence[int],
-        hidden: Sequence[int],
-        latent: int,
-        normal: bool = False,
-        head: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__(shape=shape, hidden=hidden, latent=latent, normal=normal, head=head)
+    def __init__(self, *, hidden: Sequence[int], latent: int, **config: Any) -> None:
+        super().__init__(hidden=hidden, latent=latent, **config)
         self.down = stack([self.width, *hidden, latent], unit=nn.Sigmoid)
         self.up = stack([latent, *reversed(hidden), self.width], unit=nn.Sigmoid)
 

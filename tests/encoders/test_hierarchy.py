@@ -11,16 +11,16 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from hashsvc.encoders import nvae
+from hashsvc.encoders import hierarchy, nvae
 
 T = TypeVar("T")
 SHAPES = [(1, 8, 8), (3, 9, 14), (1, 5, 3)]
 
 
-def network_of(shape: tuple[int, int, int] = (1, 8, 8)) -> nvae.HierarchyNetwork:
+def network_of(shape: tuple[int, int, int] = (1, 8, 8)) -> hierarchy.HierarchyNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(4)
-        return nvae.HierarchyNetwork(shape=shape, groups=(2, 2), channels=8, depth=3, hidden=(16, 16)).eval()
+        return hierarchy.HierarchyNetwork(shape=shape, groups=(2, 2), channels=8, depth=3, hidden=(16, 16)).eval()
 
 
 def rows_of(shape: tuple[int, int, int], count: int = 4) -> torch.Tensor:
@@ -101,8 +101,8 @@ def test_the_divergence_gains_its_weight_and_large_groups_pay_more_of_it() -> No
 
 
 def test_a_place_of_the_coarse_grid_holds_the_four_of_the_fine_one_above_it() -> None:
-    fine = torch.arange(2 * nvae.FINE**2 * 3.0).view(2, nvae.FINE, nvae.FINE, 3)
-    coarse = nvae.gathered(fine)
-    assert coarse.shape == (2, nvae.COARSE, nvae.COARSE, 12)
+    fine = torch.arange(2 * hierarchy.FINE**2 * 3.0).view(2, hierarchy.FINE, hierarchy.FINE, 3)
+    coarse = hierarchy.gathered(fine)
+    assert coarse.shape == (2, hierarchy.COARSE, hierarchy.COARSE, 12)
     assert torch.equal(coarse[1, 0, 1].view(2, 2, 3), fine[1, 0:2, 2:4])
-    assert torch.equal(nvae.scattered(coarse), fine)
+    assert torch.equal(hierarchy.scattered(coarse), fine)

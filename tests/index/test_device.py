@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from hashsvc.domain.kinds import IndexKind
 from hashsvc.errors import InvalidArgument, ResourceExhausted
-from hashsvc.index import LiveIndex, View, joinplan, selfjoin
+from hashsvc.index import LiveIndex, View, joinplan, selfjoin, sharing
 from hashsvc.index.device import comparing, joining, resident
 from hashsvc.index.device.comparing import Comparing, DeviceCosts
 from hashsvc.index.device.keys import Finds, finds_of
@@ -247,7 +247,7 @@ def test_a_device_joins_every_pair_once(bits: int, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(selfjoin, "SOON", 0.0)
     monkeypatch.setattr(joining, "comparing_on", lambda device, words: Comparing(near, DeviceCosts(0.0, 0.0)))
     monkeypatch.setattr(joining, "Sizes", lambda: replace(TINY, queries=17))
-    monkeypatch.setattr(selfjoin, "CHUNK", 10)
+    monkeypatch.setattr(sharing, "CHUNK", 10)
     codes = clustered(np.random.default_rng(bits), 150, bits)
     for radius in (1, 3, bits // 2, bits):
         chunks = list(selfjoin.self_join(codes, radius, device="cpu"))
@@ -263,7 +263,7 @@ def test_a_join_takes_the_device_where_that_costs_less(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     codes = clustered(np.random.default_rng(2), 300, 64)
-    distinct = selfjoin._distinct(codes).words
+    distinct = sharing.Distinct.of(codes).words
     plan = joinplan.best_plan(distinct, distinct, 64, 3)
     tables = joinplan.expected(plan, distinct, distinct)
     asked: list[int] = []

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from hashsvc.codes import hamming
 from hashsvc.errors import InvalidArgument
-from hashsvc.index import joinplan, selfjoin
+from hashsvc.index import joinplan, selfjoin, sharing, tablejoin
 from hashsvc.index.selfjoin import join, self_join
 from tests.index.oracle import clustered
 
@@ -68,8 +68,8 @@ def test_every_plan_finds_the_same(bits: int, radius: int, pieces: int, rows: in
 
 
 def test_chunks_are_small_and_alike_for_any_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selfjoin, "CHUNK", 100)
-    monkeypatch.setattr(selfjoin, "LEAST_RANGE", 64)
+    monkeypatch.setattr(sharing, "CHUNK", 100)
+    monkeypatch.setattr(tablejoin, "LEAST_RANGE", 64)
     codes = clustered(np.random.default_rng(5), 1000, 64)
     alone = list(self_join(codes, 3))
     assert max(len(chunk[0]) for chunk in alone) <= 100
@@ -79,14 +79,14 @@ def test_chunks_are_small_and_alike_for_any_threads(monkeypatch: pytest.MonkeyPa
 
 
 def test_codes_that_many_items_share_are_multiplied_out_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selfjoin, "CHUNK", 1_000)
+    monkeypatch.setattr(sharing, "CHUNK", 1_000)
     words, shared, alone = np.arange(40, dtype=np.uint64)[:, None], 2_000, 3
-    many = selfjoin.Distinct(words, np.arange(40 * shared), np.arange(0, 40 * shared + 1, shared))
-    few = selfjoin.Distinct(words, np.arange(40 * alone), np.arange(0, 40 * alone + 1, alone))
+    many = sharing.Distinct(words, np.arange(40 * shared), np.arange(0, 40 * shared + 1, shared))
+    few = sharing.Distinct(words, np.arange(40 * alone), np.arange(0, 40 * alone + 1, alone))
     left, right = np.triu_indices(40, 1)
     for one, other, width in ((many, many, shared), (many, few, alone), (few, many, shared)):
         tracemalloc.start()
-        chunks = list(itertools.islice(selfjoin._multiplied(one, other, left, right, left.astype(np.uint16)), 20))
+        chunks = list(itertools.islice(sharing.multiplied(one, other, left, right, left.astype(np.uint16)), 20))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert [len(chunk[0]) for chunk in chunks] == [1_000] * 20
@@ -102,13 +102,13 @@ def test_codes_that_many_items_share_are_multiplied_out_in_bounded_memory(monkey
 def test_a_join_can_be_left_early() -> None:
     codes = np.zeros((3000, 8), np.uint8)
     first = next(iter(self_join(codes, 0, threads=2)))
-    assert len(first[0]) == selfjoin.CHUNK
+    assert len(first[0]) == sharing.CHUNK
     assert all(len(chunk[0]) for chunk in itertools.islice(self_join(codes, 3, threads=2), 3))
 
 
 def test_no_kernel_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(selfjoin, "joining_functions", lambda words: None)
-    monkeypatch.setattr(selfjoin, "CHUNK", 100)
+    monkeypatch.setattr(sharing, "CHUNK", 100)
     codes = clustered(np.random.default_rng(6), 300, 128)
     assert max(len(chunk[0]) for chunk in self_join(codes, 128)) == 100
     assert listed(self_join(codes, 9)) == every_pair(codes, codes, 9, same=True)

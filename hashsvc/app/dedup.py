@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from hashsvc.app.layout import Layout
     from hashsvc.app.store import Store
-    from hashsvc.dedup.select import Pairs
+    from hashsvc.dedup.candidates import Pairs
     from hashsvc.domain.collections import Collection
     from hashsvc.domain.dedup import Decision, Pair, Run
     from hashsvc.runners.lease import Lease

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from hashsvc.content import Blobs
-    from hashsvc.dedup.select import Sketches
+    from hashsvc.dedup.problem import Sketches
     from hashsvc.domain.collections import Collection
     from hashsvc.domain.items import StoredItem
     from hashsvc.encoders import Decoded, Encoder

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hashsvc.dedup.candidates import Join, SelfJoin
+from hashsvc.dedup.chosen import Chosen
 from hashsvc.dedup.listing import Listing
 from hashsvc.dedup.nodes import Nodes, grouped
 from hashsvc.dedup.order import ordered
+from hashsvc.dedup.problem import Problem
 from hashsvc.dedup.scratch import Scratch
-from hashsvc.dedup.select import Chosen, Join, Problem, SelfJoin
 from hashsvc.dedup.sketches import Look, together
 from hashsvc.dedup.spec import DedupSpec
 from hashsvc.domain.collections import Collection
@@ -40,7 +42,7 @@ class Bench:
         job: its number.
         reference: the collection of a run against one.
         encoder: loads the collection's encoder; only the advice needs it.
-        join: see :class:`hashsvc.dedup.select.Selection`; so is ``self_join``.
+        join: see :class:`hashsvc.dedup.candidates.Candidates`; so is ``self_join``.
     """
 
     catalog: Catalog

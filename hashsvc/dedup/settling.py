@@ -12,7 +12,9 @@ import numpy as np
 from hashsvc.catalog import UnitProgress
 from hashsvc.codes import hamming
 from hashsvc.dedup.bench import chosen_before
-from hashsvc.dedup.select import KEPT, Chosen, Selection
+from hashsvc.dedup.candidates import Candidates
+from hashsvc.dedup.chosen import KEPT, Chosen
+from hashsvc.dedup.select import Selection
 from hashsvc.dedup.summary import beyond, digest_of, summarised, widest
 from hashsvc.domain.dedup import Decision, Run, RunState, Stage
 from hashsvc.domain.jobs import Counts, Unit
@@ -27,7 +29,7 @@ def settle(bench: Bench, unit: Unit) -> Counts:
     """Turn groups into decisions on items, look at the limits, and write the run."""
     material = bench.material()
     chosen = chosen_before(bench, material.problem, len(material.problem.codes))
-    Selection(material.problem, chosen, bench.join, bench.self_join).attribute()
+    Selection(Candidates(material.problem, bench.join, bench.self_join), chosen).attribute()
     dropped, witnesses, scores = _drops(material, chosen)
     decisions = _decisions(bench.job, material, dropped, witnesses, scores)
     run = _run(bench, material, decisions, widest(*_stars(material.listing.codes, dropped, witnesses)))

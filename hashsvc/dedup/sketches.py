@@ -21,7 +21,7 @@ from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidContent
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from hashsvc.dedup.select import Sketches
+    from hashsvc.dedup.problem import Sketches
 
 Read = Callable[[int], bytes]
 

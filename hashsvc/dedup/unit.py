@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from hashsvc.catalog import UnitProgress
 from hashsvc.dedup.bench import CHOSEN, Bench, chosen_before
+from hashsvc.dedup.candidates import Candidates
 from hashsvc.dedup.freezing import frozen
 from hashsvc.dedup.listing import Listing
 from hashsvc.dedup.select import Selection
@@ -114,7 +115,7 @@ def _decide(bench: Bench, unit: Unit) -> Done:
     start, count = int(unit.spec["start"]), len(problem.codes)
     stop = min(start + DECIDE_UNITS * bench.spec.rows, count)
     chosen = chosen_before(bench, problem, start)
-    Selection(problem, chosen, bench.join, bench.self_join).decide(start, stop)
+    Selection(Candidates(problem, bench.join, bench.self_join), chosen).decide(start, stop)
     parts = {name: getattr(chosen, name)[start:stop] for name in CHOSEN}
     bench.scratch.write(f"decided-{start}", parts, {"stop": stop})
     return Counts(), (), [{"stage": "decide", "start": stop} if stop < count else SETTLE]

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashsvc.codes import hamming
-from hashsvc.dedup.select import KEPT, MARGIN, Problem
+from hashsvc.dedup.chosen import KEPT
+from hashsvc.dedup.problem import MARGIN, Problem
 
 Pieces = Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]]]
 

@@ -7,7 +7,10 @@ from functools import partial
 import numpy as np
 import pytest
 
-from hashsvc.dedup.select import KEPT, Chosen, Join, Problem, Selection, SelfJoin
+from hashsvc.dedup.candidates import Candidates, Join, SelfJoin
+from hashsvc.dedup.chosen import KEPT, Chosen
+from hashsvc.dedup.problem import Problem
+from hashsvc.dedup.select import Selection
 from hashsvc.dedup.shingles import ShingleSets, shingle
 from hashsvc.index.selfjoin import join as engine_join
 from hashsvc.index.selfjoin import self_join as engine_self_join
@@ -22,7 +25,7 @@ def solved(
     chosen = Chosen.start(problem)
     join: Join = engine_join if engine else reference.join
     self_join: SelfJoin = engine_self_join if engine else reference.self_join
-    selection = Selection(problem, chosen, join, self_join, budget)
+    selection = Selection(Candidates(problem, join, self_join, budget), chosen)
     for start in range(0, len(problem.codes), cut):
         selection.decide(start, min(start + cut, len(problem.codes)))
     if attribute:

@@ -12,7 +12,7 @@ import numpy as np
 
 from hashsvc.app.following import SNAPSHOT_CHANGES, Follower
 from hashsvc.content import Depot, discard
-from hashsvc.search import Searcher
+from hashsvc.search import Coder, Searcher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,9 +115,8 @@ class LiveIndexes:
             searcher = Searcher(
                 collection,
                 self._catalog,
-                encoder,
+                Coder(collection, self._catalog, encoder, self._blobs.get),
                 follower.rows.get,
-                self._blobs.get,
                 follower.view,
                 follower.newest,
                 follower.passing.get,

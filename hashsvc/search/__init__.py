@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from hashsvc.search.coding import Coder
 from hashsvc.search.passing import Passing
 from hashsvc.search.searcher import Exactness, Searcher
 
-__all__ = ["Exactness", "Passing", "Searcher"]
+__all__ = ["Coder", "Exactness", "Passing", "Searcher"]

@@ -13,7 +13,8 @@ from hashsvc.catalog.collections import locked
 from hashsvc.catalog.dedup import decision, one_run, set_state
 from hashsvc.catalog.tables import collections, dedup_decisions, dedup_removed, dedup_runs, items
 from hashsvc.catalog.values import read_metadata
-from hashsvc.catalog.writing import Write, perform
+from hashsvc.catalog.write import Write
+from hashsvc.catalog.writing import perform
 from hashsvc.domain.dedup import Decision, RunState
 from hashsvc.domain.items import Row as ItemRow
 from hashsvc.errors import FailedPrecondition, HashsvcError

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hashsvc.catalog.database import SQLITE
-from hashsvc.catalog.writing import Write, perform
+from hashsvc.catalog.write import Write
+from hashsvc.catalog.writing import perform
 from hashsvc.errors import Aborted, HashsvcError, Internal, ResourceExhausted, Unavailable
 from hashsvc.failpoints import reach
 

@@ -14,7 +14,7 @@ from hashsvc.catalog.conditions import condition, split
 from hashsvc.catalog.displaced import id_of, taken
 from hashsvc.catalog.tables import items
 from hashsvc.catalog.values import read_metadata
-from hashsvc.catalog.writing import Write
+from hashsvc.catalog.write import Write
 from hashsvc.domain.filters import matches
 from hashsvc.domain.items import StoredItem
 from hashsvc.errors import InvalidArgument, NotFound

@@ -1,212 +1,29 @@
-"""One write inside a transaction: what is held, what changes, the next sequence numbers, the acknowledgement."""
+"""Writes inside a transaction: what is held, what changes, the rows of all of them in one go, the acknowledgements."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 from sqlalchemy import Connection, delete, select
 
 from hashsvc.catalog import attributes, bulk, displaced, keys, requests, units
 from hashsvc.catalog.collections import advance, locked
-from hashsvc.catalog.commit import UNIT_TAKEN, Commit
+from hashsvc.catalog.commit import UNIT_TAKEN
+from hashsvc.catalog.staging import Staged
 from hashsvc.catalog.tables import items
-from hashsvc.catalog.values import attribute_keys, read_metadata, write_metadata
+from hashsvc.catalog.values import attribute_keys, read_metadata
+from hashsvc.catalog.write import Write
 from hashsvc.domain import items as nouns
-from hashsvc.domain.filters import Node, matches
-from hashsvc.domain.items import Outcome
-from hashsvc.errors import Aborted, HashsvcError, InvalidArgument, NotFound
+from hashsvc.errors import Aborted, HashsvcError, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from collections.abc import Collection as Bag
+    from collections.abc import Sequence
 
-    from hashsvc.catalog.commit import Novelty, UnitProgress
+    from hashsvc.catalog.commit import Commit
     from hashsvc.catalog.database import Database
+    from hashsvc.catalog.write import Held
     from hashsvc.domain.collections import Collection
-    from hashsvc.domain.items import Row
-    from hashsvc.domain.kinds import FieldType
-
-# key, content hash, code, metadata text, reference, features
-Held = tuple[str, bytes, bytes, str, str | None, bytes | None]
-HASH_BYTES = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One write as its caller asks for it, made ready outside the transaction: writers wait for each other there.
-
-    Args:
-        upserts: what each row will be held as.
-        ids: the ids of their keys, unless displaced.
-        passing: a filter that deleted items must still pass when it is their turn.
-        novelty: rows that are left out because they are near what is held.
-    """
-
-    collection: Collection
-    upserts: Sequence[Held]
-    ids: Sequence[int]
-    deletes: Sequence[str] = ()
-    request_id: str = ""
-    digest: bytes = b""
-    progress: UnitProgress | None = None
-    passing: Node | None = None
-    novelty: Novelty | None = None
-
-    @classmethod
-    def of(
-        cls,
-        collection: Collection,
-        upserts: Sequence[Row],
-        deletes: Sequence[str],
-        *,
-        request_id: str,
-        asked: str,
-        progress: UnitProgress | None,
-        passing: Node | None = None,
-        novelty: Novelty | None = None,
-    ) -> Write:
-        """The write, checked.
-
-        Raises:
-            InvalidArgument: a code or content hash of the wrong length, or an illegal request_id.
-        """
-        width = collection.bits // 8
-        for position, row in enumerate(upserts):
-            if len(row.code) != width or len(row.content_hash) != HASH_BYTES:
-                raise InvalidArgument(
-                    f"codes of collection {collection.name!r} have {width} bytes and content hashes {HASH_BYTES}, "
-                    f"not {len(row.code)} and {len(row.content_hash)}",
-                    field=f"items[{position}]",
-                )
-        requests.check_request_id(request_id)
-        body = requests.digest(upserts, deletes, asked) if request_id else b""
-        if body and novelty is not None:
-            body = requests.digest([], [], f"{body.hex()} unless within {novelty.radius}")
-        held = [_held_of(row) for row in upserts]
-        ids = [nouns.item_id(row.key) for row in upserts]
-        return cls(collection, held, ids, deletes, request_id, body, progress, passing, novelty)
-
-    def changed(self, late: Bag[str], back: Sequence[Row]) -> Write:
-        """The same without the rows of some keys, and with further rows."""
-        rows = [(held, own) for held, own in zip(self.upserts, self.ids, strict=True) if held[0] not in late]
-        rows += [(_held_of(row), nouns.item_id(row.key)) for row in back]
-        return replace(self, upserts=[held for held, _ in rows], ids=[own for _, own in rows])
-
-    @property
-    def size(self) -> int:
-        """Rows it may touch."""
-        return len(self.upserts) + len(self.deletes)
-
-
-def _held_of(row: Row) -> Held:
-    return row.key, row.content_hash, row.code, write_metadata(row.metadata), row.reference, row.features
-
-
-@dataclass(slots=True)
-class Staged:
-    """What the writes of one group change in one collection: filled by reading, then written in one go.
-
-    Args:
-        fields: the declared metadata fields.
-        before: rows in the database, of the ids that the writes name.
-        moved: ids of displaced keys.
-        held: whether the database has a row under an id.
-        watermark: sequence number so far.
-        now: the same rows as they will be.
-        stored: sequence number and row of what has to be written.
-        deleted: sequence number of what has to be deleted.
-    """
-
-    fields: Mapping[str, FieldType]
-    before: dict[int, Held]
-    moved: dict[str, int]
-    held: Callable[[int], bool]
-    watermark: int
-    now: dict[int, Held]
-    newly_moved: dict[str, int] = field(default_factory=dict)
-    stored: dict[int, tuple[int, Held]] = field(default_factory=dict)
-    deleted: dict[int, int] = field(default_factory=dict)
-
-    def take(self, write: Write) -> Commit:
-        """Bring in one write behind those before it: the next sequence numbers are its."""
-        start, one = self.watermark, _One()
-        known = write.novelty.known if write.novelty else {}
-        for position, (row, own) in enumerate(zip(write.upserts, write.ids, strict=True)):
-            if position in known:
-                one.note(known[position], Outcome.KNOWN)
-            else:
-                self._upsert(one, self._id(row[0], own), row)
-        for key in write.deletes:
-            self._delete(one, self._id(key, None), key, write.passing)
-        for number, row in one.stored.items():
-            self.watermark += 1
-            self.deleted.pop(number, None)
-            self.stored[number] = (self.watermark, row)
-        for number in one.deleted:
-            self.watermark += 1
-            self.stored.pop(number, None)
-            self.deleted[number] = self.watermark
-        return Commit(tuple(one.outcomes), np.array(one.ids, np.int64), start, self.watermark)
-
-    def _id(self, key: str, own: int | None) -> int:
-        if self.newly_moved and key in self.newly_moved:
-            return self.newly_moved[key]
-        if self.moved and key in self.moved:
-            return self.moved[key]
-        return nouns.item_id(key) if own is None else own
-
-    def _upsert(self, one: _One, number: int, new: Held) -> None:
-        old = self.now.get(number)
-        if old is not None:
-            if old == new:
-                one.note(number, Outcome.UNCHANGED)
-                return
-            if old[0] != new[0]:
-                self._upsert(one, self._place(new[0]), new)
-                return
-            one.stored.pop(number, None)
-        elif one.deleted:
-            one.deleted.pop(number, None)
-        self.now[number] = one.stored[number] = new
-        one.ids.append(number)
-        one.outcomes.append(Outcome.STORED)
-
-    def _delete(self, one: _One, number: int, key: str, passing: Node | None) -> None:
-        """Delete what is held under a key, unless it changed since its filter chose it."""
-        old = self.now.get(number)
-        if old is None or old[0] != key or (passing is not None and not matches(passing, read_metadata(old[3]))):
-            one.note(number, Outcome.ABSENT)
-            return
-        del self.now[number]
-        one.stored.pop(number, None)
-        self.newly_moved.pop(key, None)
-        one.deleted[number] = None
-        one.note(number, Outcome.DELETED)
-
-    def _place(self, key: str) -> int:
-        """A free id for a key whose own id is another key's."""
-        attempt = 1
-        while (number := displaced.another_id(key, attempt)) in self.now or self.held(number):
-            attempt += 1
-        self.newly_moved[key] = number
-        return number
-
-
-@dataclass(slots=True)
-class _One:
-    """What one write changes."""
-
-    outcomes: list[Outcome] = field(default_factory=list)
-    ids: list[int] = field(default_factory=list)
-    stored: dict[int, Held] = field(default_factory=dict)
-    deleted: dict[int, None] = field(default_factory=dict)
-
-    def note(self, number: int, outcome: Outcome) -> None:
-        self.ids.append(number)
-        self.outcomes.append(outcome)
 
 
 def perform(database: Database, connection: Connection, writes: Sequence[Write]) -> list[Commit | HashsvcError]:

@@ -13,7 +13,8 @@ from sqlalchemy import select, update
 
 from hashsvc.catalog import Commit, grouping
 from hashsvc.catalog.tables import collections
-from hashsvc.catalog.writing import Write, perform
+from hashsvc.catalog.write import Write
+from hashsvc.catalog.writing import perform
 from hashsvc.index import snapshot
 
 HESITATE_S = 0.03

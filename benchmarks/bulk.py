@@ -194,11 +194,11 @@ def encode(bench: Bench, batch: Batch, helpers: Helpers) -> None:
 def run_job(target: Store, spec: IngestSpec, encoder: Encoder, helpers: Helpers, clocks: dict[str, Clock]) -> Job:
     """Plan a job and run it here."""
     ingest.plan(target.catalog, target.collection, spec)
-    job = target.catalog.jobs.claim(NAME, 60)
+    job = target.catalog.leases.claim(NAME, 60)
     assert job is not None
     with Lease(target.catalog, job.id, NAME) as lease:
         job = inline.run(job, target.bench(spec, encoder), lease, decode=helpers.decode, clocks=clocks)
-    return target.catalog.jobs.finish(job, NAME, {})
+    return target.catalog.leases.finish(job, NAME, {})
 
 
 def resident(*, peak: bool = False) -> float:
@@ -244,7 +244,7 @@ def measure_kills(kills: int, folder: Path, crew: Crew, rows: int) -> dict[str, 
         if done < kills and at.done >= due and crew.strike(rng):
             done, due = done + 1, at.done + rng.randint(1, 30)
 
-    killed.catalog.jobs.claim(NAME, 60)
+    killed.catalog.leases.claim(NAME, 60)
     with Lease(killed.catalog, job.id, NAME) as lease:
         opened = partial(open_codes, killed.folder, spec.as_json())
         job = crew.run(job, killed.catalog, opened, lease, progress=kill)

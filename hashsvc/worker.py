@@ -66,7 +66,7 @@ def run(
 
 def _claim(catalog: Catalog, worker: str, lease_s: float) -> Job | None:
     try:
-        return catalog.jobs.claim(worker, lease_s)
+        return catalog.leases.claim(worker, lease_s)
     except (Unavailable, Aborted) as error:
         log.warning("no job could be claimed: %s", error)
         return None
@@ -81,7 +81,7 @@ def _run(catalog: Catalog, flows: Mapping[JobKind, Flow], job: Job, lease: Lease
         with lease:
             result = flow(job, lease)
         if lease.going():
-            catalog.jobs.finish(job.id, lease.worker, result)
+            catalog.leases.finish(job.id, lease.worker, result)
             log.info("job %d is done", job.id)
     except Aborted as error:
         log.warning("job %d goes on elsewhere: %s", job.id, error)
@@ -96,11 +96,11 @@ def _run(catalog: Catalog, flows: Mapping[JobKind, Flow], job: Job, lease: Lease
 def _settle(catalog: Catalog, job: Job, lease: Lease, error: Exception) -> None:
     """What becomes of a job that stopped: cancelled, left to whoever comes after a pause, or failed."""
     if isinstance(error, Cancelled):
-        catalog.jobs.cancelled(job.id, lease.worker)
+        catalog.leases.cancelled(job.id, lease.worker)
         log.info("job %d is cancelled", job.id)
     elif isinstance(error, Unavailable):
         pause = min(PAUSE_S, lease.seconds)
-        catalog.jobs.put_back(job.id, lease.worker, f"{error.message}; it is tried again", pause)
+        catalog.leases.put_back(job.id, lease.worker, f"{error.message}; it is tried again", pause)
         log.warning("job %d waits %.0f s: %s", job.id, pause, error)
     elif isinstance(error, HashsvcError):
         _fail(catalog, job, lease, error.message)
@@ -136,4 +136,4 @@ def _shareable(job: Job) -> bool:
 def _fail(catalog: Catalog, job: Job, lease: Lease, message: str) -> None:
     line = " ".join(message.split())[:MAX_ERROR]
     log.error("job %d failed: %s", job.id, line)
-    catalog.jobs.fail(job.id, lease.worker, line)
+    catalog.leases.fail(job.id, lease.worker, line)

@@ -185,7 +185,7 @@ def test_a_job_that_cannot_be_settled_does_not_stop_the_worker(
         raise error
 
     job = planned(place, "rows.jsonl", 20)
-    monkeypatch.setattr(place.catalog.jobs, method, away)
+    monkeypatch.setattr(place.catalog.leases, method, away)
     assert worker.run(place.catalog, {JobKind.INGEST: stopped}, once=True) == 1
     assert place.catalog.jobs.get(job).state is JobState.RUNNING
 
@@ -194,10 +194,10 @@ def test_a_job_that_another_settled_as_cancelled_does_not_stop_the_worker(place:
     job = planned(place, "rows.jsonl", 20)
 
     def late(job: Job, lease: Lease) -> Mapping[str, Any]:
-        place.catalog.jobs.heartbeat(job.id, lease.worker, 0.0)
+        place.catalog.leases.heartbeat(job.id, lease.worker, 0.0)
         place.catalog.jobs.cancel(job.id)
-        place.catalog.jobs.claim("second", 60)
-        assert place.catalog.jobs.claim_unit(job.id, lease.worker, 60) is None
+        place.catalog.leases.claim("second", 60)
+        assert place.catalog.leases.claim_unit(job.id, lease.worker, 60) is None
         return {}
 
     assert worker.run(place.catalog, {JobKind.INGEST: late}, once=True) == 1
@@ -206,27 +206,29 @@ def test_a_job_that_another_settled_as_cancelled_does_not_stop_the_worker(place:
 
 def test_a_defect_while_helping_does_not_stop_the_worker(place: Workplace) -> None:
     job = planned(place, "rows.jsonl", 40, rows=5)
-    place.catalog.jobs.claim("owner", 60)
-    bench, unit = place.bench(IngestSpec.of(job.spec)), place.catalog.jobs.claim_unit(job, "owner", 60)
+    place.catalog.leases.claim("owner", 60)
+    bench, unit = place.bench(IngestSpec.of(job.spec)), place.catalog.leases.claim_unit(job, "owner", 60)
     assert unit is not None
     ingest.run_unit(bench, unit)
     stop = threading.Event()
 
     def broken(job: Job, lease: Lease) -> Mapping[str, Any]:
         stop.set()
-        assert place.catalog.jobs.claim_unit(job, lease.worker, 60) is not None
+        assert place.catalog.leases.claim_unit(job, lease.worker, 60) is not None
         raise OSError("the disk is gone")
 
     assert worker.run(place.catalog, {JobKind.INGEST: broken}, stop=stop, lease_s=0.5) == 0
-    freed = place.catalog.jobs.claim_unit(job, "another", 60)
+    freed = place.catalog.leases.claim_unit(job, "another", 60)
     assert freed is not None
     assert freed.number == 1, "its unit was given back"
 
 
 def test_a_moment_without_the_database_costs_time_only(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     job = planned(place, "rows.jsonl", 40, rows=5)
-    real, calls = place.catalog.jobs.claim_unit, iter(range(1000))
-    monkeypatch.setattr(place.catalog.jobs, "claim_unit", lambda *a, **k: away() if next(calls) == 3 else real(*a, **k))
+    real, calls = place.catalog.leases.claim_unit, iter(range(1000))
+    monkeypatch.setattr(
+        place.catalog.leases, "claim_unit", lambda *a, **k: away() if next(calls) == 3 else real(*a, **k)
+    )
     worker.run(place.catalog, flows(place), once=True)
     held = place.catalog.jobs.get(job)
     assert (held.state, held.counts) == (JobState.DONE, Counts(40, 40, 0, 0))
@@ -234,8 +236,8 @@ def test_a_moment_without_the_database_costs_time_only(place: Workplace, monkeyp
 
 def test_a_heartbeat_that_fails_is_followed_by_another(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     job = planned(place, "rows.jsonl", 20)
-    place.catalog.jobs.claim("me", 0.3)
-    real, beats = place.catalog.jobs.heartbeat, threading.Semaphore(0)
+    place.catalog.leases.claim("me", 0.3)
+    real, beats = place.catalog.leases.heartbeat, threading.Semaphore(0)
     errors = iter([ResourceExhausted("the disk is full"), Aborted("a concurrent transaction won"), Internal("?")])
 
     def beat(*arguments: Any) -> Job:
@@ -244,8 +246,8 @@ def test_a_heartbeat_that_fails_is_followed_by_another(place: Workplace, monkeyp
             raise error
         return real(*arguments)
 
-    monkeypatch.setattr(place.catalog.jobs, "heartbeat", beat)
+    monkeypatch.setattr(place.catalog.leases, "heartbeat", beat)
     with Lease(place.catalog, job.id, "me", seconds=0.3) as lease:
         assert all(beats.acquire(timeout=30) for _ in range(5))
         assert lease.going()
-        assert place.catalog.jobs.claim("another", 60) is None
+        assert place.catalog.leases.claim("another", 60) is None

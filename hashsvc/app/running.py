@@ -75,7 +75,7 @@ def run_now(catalog: Catalog, job: Job, work: Callable[[Lease], Mapping[str, Any
         KeyboardInterrupt: the job is then left as it is, and may be gone on with.
     """
     name = name_worker()
-    if catalog.jobs.claim(name, LEASE_S, job=job.id) is None:
+    if catalog.leases.claim(name, LEASE_S, job=job.id) is None:
         raise FailedPrecondition(
             f"job {job.id} is run by another worker, or final: see it with `hashsvc jobs show {job.id}`"
         )
@@ -90,13 +90,13 @@ def run_now(catalog: Catalog, job: Job, work: Callable[[Lease], Mapping[str, Any
     except Aborted:
         raise  # it is another worker's by now, and that one's to settle
     except Cancelled:
-        catalog.jobs.cancelled(job.id, name)
+        catalog.leases.cancelled(job.id, name)
         raise
     except Exception as error:
         with suppress(HashsvcError):  # what stopped it matters more; the lease then runs out by itself
-            catalog.jobs.fail(job.id, name, str(error) or type(error).__name__)
+            catalog.leases.fail(job.id, name, str(error) or type(error).__name__)
         raise
-    return catalog.jobs.finish(job.id, name, result)
+    return catalog.leases.finish(job.id, name, result)
 
 
 def share_out(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashsvc.catalog.catalog import Catalog, open_catalog
 from hashsvc.catalog.commit import UNIT_TAKEN, Changes, Commit, Novelty, UnitKeys, UnitProgress
 from hashsvc.catalog.dump import blobs_of, check_dump, check_empty
-from hashsvc.catalog.jobs import LEASE_LOST
+from hashsvc.catalog.jobrows import LEASE_LOST
 from hashsvc.catalog.migration import is_made, migrate
 
 __all__ = [

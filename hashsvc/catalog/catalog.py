@@ -1,4 +1,4 @@
-"""The door of this room: one catalog, one attribute for each kind of row."""
+"""The door of this room: one catalog, one attribute for each kind of row, and one for the leases on jobs."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hashsvc.catalog.encoders import Encoders
 from hashsvc.catalog.grouping import Writers
 from hashsvc.catalog.items import Items
 from hashsvc.catalog.jobs import Jobs
+from hashsvc.catalog.leases import Leases
 from hashsvc.catalog.migration import check_version
 from hashsvc.catalog.owners import Owners
 from hashsvc.catalog.shards import Shards
@@ -32,6 +33,7 @@ class Catalog:
         self.encoders = Encoders(database)
         self.items = Items(database, Writers(database))
         self.jobs = Jobs(database)
+        self.leases = Leases(database)
         self.dedup = Dedup(database)
         self.ledger = Ledger(database)
         self.owners = Owners(database)

@@ -75,7 +75,7 @@ def claims(catalog: Catalog, lease: Lease, stop: threading.Event) -> Iterator[Un
     While others hold the last units it waits: they may die, and then their units come free.
     """
     look = patient(catalog.jobs.get)
-    claim = patient(partial(catalog.jobs.claim_unit, worker=lease.worker, lease_s=lease.seconds))
+    claim = patient(partial(catalog.leases.claim_unit, worker=lease.worker, lease_s=lease.seconds))
     pause = WAIT_S
     while lease.going() and not stop.is_set():
         unit = claim(lease.job)

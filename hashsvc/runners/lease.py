@@ -62,7 +62,7 @@ class Lease:
         self.worker = worker
         self.seconds = seconds
         self._alone = alone
-        self._renew = catalog.jobs.heartbeat if alone else catalog.jobs.renew_units
+        self._renew = catalog.leases.heartbeat if alone else catalog.leases.renew_units
         self._stop: Stop = stop or threading.Event()
         self._over = threading.Event()
         self._lost: HashsvcError | None = None

@@ -148,7 +148,7 @@ class Crew:
         if not died:
             return
         self.deaths += 1
-        self._catalog.jobs.renew_units(self._task.job, member.name, 0.0)
+        self._catalog.leases.renew_units(self._task.job, member.name, 0.0)
         if self.deaths >= DEATHS:
             raise Unavailable(
                 f"{DEATHS} processes died in a row without finishing a unit: give them more memory, or let helpers "

@@ -181,7 +181,7 @@ class _Crew:
 
     def _bury(self, name: str) -> None:
         self.deaths += 1
-        self._catalog.jobs.renew_units(self._lease.job, name, 0.0)
+        self._catalog.leases.renew_units(self._lease.job, name, 0.0)
         if self.deaths >= DEATHS:
             raise Unavailable(f"{DEATHS} Ray actors died in a row without finishing a unit: look at their logs")
         if self._lease.going():
@@ -199,5 +199,5 @@ class _Crew:
         self._ray.wait(list(self.members), num_returns=len(self.members), timeout=self._lease.seconds)
         for name, actor in self.members.values():
             self._ray.kill(actor)
-            self._catalog.jobs.renew_units(self._lease.job, name, 0.0)
+            self._catalog.leases.renew_units(self._lease.job, name, 0.0)
         self.members.clear()

@@ -31,8 +31,8 @@ def test_a_job_taken_over_is_its_new_workers_to_settle(catalog: Catalog) -> None
     job = made(catalog)
 
     def slow(lease: Lease) -> Mapping[str, Any]:
-        catalog.jobs.heartbeat(job, lease.worker, 0)
-        assert catalog.jobs.claim("successor", 60) is not None
+        catalog.leases.heartbeat(job, lease.worker, 0)
+        assert catalog.leases.claim("successor", 60) is not None
         while lease.going():
             pass
         lease.check()
@@ -40,16 +40,16 @@ def test_a_job_taken_over_is_its_new_workers_to_settle(catalog: Catalog) -> None
 
     with pytest.raises(Aborted, match="no longer leased"):
         run_now(catalog, job, slow)
-    assert catalog.jobs.heartbeat(job, "successor", 60).state is JobState.RUNNING
-    assert catalog.jobs.finish(job, "successor", {"by": "it"}).result == {"by": "it"}
+    assert catalog.leases.heartbeat(job, "successor", 60).state is JobState.RUNNING
+    assert catalog.leases.finish(job, "successor", {"by": "it"}).result == {"by": "it"}
 
 
 def test_a_result_that_comes_too_late_settles_nothing(catalog: Catalog) -> None:
     job = made(catalog)
 
     def slow(lease: Lease) -> Mapping[str, Any]:
-        catalog.jobs.put_back(job, lease.worker, "", 0)
-        assert catalog.jobs.claim("successor", 60) is not None
+        catalog.leases.put_back(job, lease.worker, "", 0)
+        assert catalog.leases.claim("successor", 60) is not None
         return {}
 
     with pytest.raises(Aborted, match="no longer leased"):
@@ -85,7 +85,7 @@ def test_another_error_fails_it_and_is_raised_though_it_cannot_be_written(
     def away(*_: object) -> Job:
         raise Unavailable("the database is away")
 
-    monkeypatch.setattr(catalog.jobs, "fail", away)
+    monkeypatch.setattr(catalog.leases, "fail", away)
     with pytest.raises(InvalidArgument):
         run_now(catalog, made(catalog), stopped)
 

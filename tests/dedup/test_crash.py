@@ -50,7 +50,7 @@ def go_on(folder: str) -> Run:
         [job] = [job for job in store.jobs() if not job.state.final]
         for unit in store.catalog.jobs.units(job):
             assert unit.job == job.id
-        store.catalog.jobs.renew_units(job, "", 0.0)
+        store.catalog.leases.renew_units(job, "", 0.0)
         release(store.layout.database, job.id)
         found = dedup.run(store, SPEC)
         assert found.job == job.id, "the same job went on"

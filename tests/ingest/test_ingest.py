@@ -89,8 +89,8 @@ def test_bad_rows_cost_exactly_themselves_and_come_back_mended(place: Workplace)
 
 
 def settled(place: Workplace, job: Job) -> Job:
-    place.catalog.jobs.claim("me", 60, job)
-    return place.catalog.jobs.finish(job, "me", {})
+    place.catalog.leases.claim("me", 60, job)
+    return place.catalog.leases.finish(job, "me", {})
 
 
 def test_mended_dead_letters_are_retried_in_the_same_job(place: Workplace) -> None:
@@ -302,7 +302,7 @@ def test_what_a_stopped_job_left_is_gone_on_with(place: Workplace, end: str, ver
     bench = place.bench(spec)
     for unit in place.catalog.jobs.units(job)[:4]:
         ingest.run_unit(bench, unit)
-    stopped = place.catalog.jobs.cancel(job) if end == "cancel" else place.catalog.jobs.fail(job, "", "away")
+    stopped = place.catalog.jobs.cancel(job) if end == "cancel" else place.catalog.leases.fail(job, "", "away")
     assert stopped.state.final
     if verb == "retry":
         again = ingest.plan_again(place.catalog, place.collection, stopped)
@@ -317,7 +317,7 @@ def test_a_job_that_failed_because_its_file_changed_is_planned_anew(place: Workp
     path = write_rows(place.folder / "rows.jsonl", 30)
     spec = IngestSpec((str(path),), rows=10)
     job = ingest.plan(place.catalog, place.collection, spec)
-    place.catalog.jobs.fail(job, "", "the file changed")
+    place.catalog.leases.fail(job, "", "the file changed")
     write_rows(path, 31)
     again = ingest.plan(place.catalog, place.collection, spec)
     assert again.id != job.id

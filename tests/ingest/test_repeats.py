@@ -63,8 +63,8 @@ class Place:
         return counts
 
     def settled(self, job: Job) -> None:
-        self.catalog.jobs.claim("me", 60, job)
-        self.catalog.jobs.finish(job, "me", {})
+        self.catalog.leases.claim("me", 60, job)
+        self.catalog.leases.finish(job, "me", {})
 
 
 @pytest.fixture

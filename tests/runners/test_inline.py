@@ -33,7 +33,7 @@ def place(tmp_path: Path) -> Iterator[Workplace]:
 def planned(place: Workplace, count: int, rows: int, bad: tuple[int, ...] = ()) -> tuple[IngestSpec, Job]:
     spec = IngestSpec((str(write_rows(place.folder / "rows.jsonl", count, bad=bad)),), rows=rows)
     ingest.plan(place.catalog, place.collection, spec)
-    job = place.catalog.jobs.claim("me", 60)
+    job = place.catalog.leases.claim("me", 60)
     assert job is not None
     return spec, job
 
@@ -143,9 +143,9 @@ def test_a_source_that_comes_back_costs_time_only(place: Workplace, failures: in
 
 def test_a_unit_that_another_took_is_passed_over(place: Workplace) -> None:
     spec, job = planned(place, 60, 10)
-    mine = list(iter(lambda: place.catalog.jobs.claim_unit(job, "me", 60), None))
-    place.catalog.jobs.renew_units(job, "me", 0)
-    theirs = place.catalog.jobs.claim_unit(job, "somebody else", 60)
+    mine = list(iter(lambda: place.catalog.leases.claim_unit(job, "me", 60), None))
+    place.catalog.leases.renew_units(job, "me", 0)
+    theirs = place.catalog.leases.claim_unit(job, "somebody else", 60)
     assert theirs is not None
     ingest.run_unit(place.bench(spec), theirs)
     place.catalog.items.write(place.collection, [], ["row-3"])
@@ -159,7 +159,7 @@ def test_a_unit_that_another_took_is_passed_over(place: Workplace) -> None:
 def test_a_worker_claims_few_units_ahead(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     spec, job = planned(place, 60, 5)
     ahead: list[int] = []
-    real = place.catalog.jobs.claim_unit
+    real = place.catalog.leases.claim_unit
 
     def claim(*arguments: Any, **named: Any) -> Unit | None:
         unit = real(*arguments, **named)
@@ -167,7 +167,7 @@ def test_a_worker_claims_few_units_ahead(place: Workplace, monkeypatch: pytest.M
         ahead.append(len(in_hand))
         return unit
 
-    monkeypatch.setattr(place.catalog.jobs, "claim_unit", claim)
+    monkeypatch.setattr(place.catalog.leases, "claim_unit", claim)
     with Lease(place.catalog, job.id, "me") as lease:
         assert inline.run(job, place.bench(spec), lease, progress=dawdle).counts == Counts(60, 60, 0, 0)
     assert max(ahead) <= pipeline.AHEAD
@@ -175,7 +175,7 @@ def test_a_worker_claims_few_units_ahead(place: Workplace, monkeypatch: pytest.M
 
 def test_who_waits_looks_and_writes_nothing(place: Workplace, monkeypatch: pytest.MonkeyPatch) -> None:
     _, job = planned(place, 20, 10)
-    while place.catalog.jobs.claim_unit(job, "somebody else", 60) is not None:
+    while place.catalog.leases.claim_unit(job, "somebody else", 60) is not None:
         pass
     stop, looks, writes = threading.Event(), threading.Semaphore(0), []
     real_get, real_writing = place.catalog.jobs.get, Database.writing

@@ -33,7 +33,7 @@ def planned(url: str, spec: IngestSpec) -> tuple[Catalog, Collection, Job]:
     catalog.collections.create(Collection("codes", Kind.CODE, 64, content=ContentMode.NONE))
     held = catalog.collections.get("codes")
     ingest.plan(catalog, held, spec)
-    job = catalog.jobs.claim("me", 60)
+    job = catalog.leases.claim("me", 60)
     assert job is not None
     return catalog, held, job
 

@@ -41,7 +41,7 @@ def plan_codes(place: Workplace, count: int, rows: int) -> tuple[Collection, Ing
     held = place.catalog.collections.get("codes")
     spec = IngestSpec((str(place.folder / "codes.npy"),), rows=rows)
     ingest.plan(place.catalog, held, spec)
-    job = place.catalog.jobs.claim("me", 60)
+    job = place.catalog.leases.claim("me", 60)
     assert job is not None
     return held, spec, job
 
@@ -51,7 +51,7 @@ def digest_inline(folder: Path, place: Workplace, spec: IngestSpec) -> str:
         other.catalog.collections.create(Collection("codes", Kind.CODE, 64, content=ContentMode.NONE))
         held = other.catalog.collections.get("codes")
         ingest.plan(other.catalog, held, spec)
-        job = other.catalog.jobs.claim("me", 60)
+        job = other.catalog.leases.claim("me", 60)
         assert job is not None
         with Lease(other.catalog, job.id, "me") as lease:
             inline.run(job, Bench(other.catalog, other.blobs, held, None, spec.open(held)), lease)
@@ -62,7 +62,7 @@ def digest_inline(folder: Path, place: Workplace, spec: IngestSpec) -> str:
 def test_two_processes_store_what_one_stores(place: Workplace, tmp_path: Path) -> None:
     spec = IngestSpec((str(write_rows(place.folder / "rows.jsonl", 300, bad=[9, 70])),), rows=30)
     ingest.plan(place.catalog, place.collection, spec)
-    job = place.catalog.jobs.claim("me", 60)
+    job = place.catalog.leases.claim("me", 60)
     assert job is not None
     seen: list[Progress] = []
     with Lease(place.catalog, job.id, "me") as lease:
@@ -127,7 +127,7 @@ def test_content_that_kills_its_decoder_costs_its_row(place: Workplace) -> None:
     path.write_text("\n".join(lines) + "\n")
     spec = IngestSpec((str(path),), rows=10)
     ingest.plan(place.catalog, place.collection, spec)
-    job = place.catalog.jobs.claim("me", 60)
+    job = place.catalog.leases.claim("me", 60)
     assert job is not None
     with Lease(place.catalog, job.id, "me") as lease:
         opened = partial(open_with_helper, place.folder, spec.as_json())

@@ -63,7 +63,7 @@ def write_codes(folder: Path, count: int) -> Path:
 
 
 def run(place: Workplace, spec: IngestSpec, count: int, progress: Any = None) -> Counts:
-    job = place.catalog.jobs.claim("me", 60)
+    job = place.catalog.leases.claim("me", 60)
     assert job is not None
     opened = partial(open_codes, place.folder, spec.as_json())
     with Lease(place.catalog, job.id, "me") as lease:

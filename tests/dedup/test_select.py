@@ -134,9 +134,8 @@ def test_a_hub_that_is_alike_is_compared_with_its_first_only() -> None:
 def test_the_joins_may_come_in_any_pieces() -> None:
     problem = text_problem(9)
     plain = solved(problem)
-    threaded = Selection(
-        problem, Chosen.start(problem), partial(engine_join, threads=2), partial(engine_self_join, threads=2)
-    )
+    candidates = Candidates(problem, partial(engine_join, threads=2), partial(engine_self_join, threads=2))
+    threaded = Selection(candidates, Chosen.start(problem))
     threaded.decide(0, len(problem.codes))
     assert np.array_equal(threaded.chosen.witness, plain.witness)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from hashsvc.app.store import Store, open_store
+from hashsvc.app.opening import open_store
+from hashsvc.app.store import Store
 
 __all__ = ["Store", "open_store"]

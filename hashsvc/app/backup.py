@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hashsvc.app.layout import Layout
-from hashsvc.app.store import open_store
+from hashsvc.app.opening import open_store
 from hashsvc.catalog import blobs_of, check_dump, check_empty, migrate
 from hashsvc.content import Blobs, discard
 from hashsvc.durable import fsync_folder, make_folder, sha256_of, write_durably

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from hashsvc.domain.collections import Collection
     from hashsvc.domain.filters import Node
     from hashsvc.domain.items import Item, StoredItem
+    from hashsvc.domain.shards import Shard
     from hashsvc.encoders import Encoder
     from hashsvc.index import View
     from hashsvc.settings import Limits
@@ -134,6 +135,15 @@ class Items:
         items = self._catalog.items.list(collection, filter=checked(filter), limit=page_size + 1, after_id=after)
         page = tuple(items[:page_size])
         return Page(page, write_token(listing, page[-1].id) if len(items) > page_size else "")
+
+    def count(self, collection: Collection, filter: Node | None, shard: Shard | None) -> int:
+        """How many items pass a filter; of a shard those that are its."""
+        if shard is None:
+            return self._catalog.items.count(collection, filter)
+        if filter is None:
+            return self._newest(collection).items
+        ids, _ = self._catalog.items.passing(collection, filter)
+        return int(shard.holds(ids).sum())
 
     def delete(self, collection: Collection, *, keys: Sequence[str], filter: Node | None, request_id: str) -> Written:
         """See :meth:`Service.delete_items`."""

@@ -10,10 +10,11 @@ from hashsvc.domain.queries import CodeQuery, ContentQuery, KeyQuery
 from hashsvc.errors import InvalidArgument
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from hashsvc.domain.kinds import FieldType
     from hashsvc.domain.queries import Rerank
+    from hashsvc.settings import Limits
 
 
 def check_count(count: int, field: str, most: int) -> None:
@@ -49,7 +50,20 @@ def check_query(query: object, where: str) -> None:
         raise InvalidArgument(f"content is bytes, not {type(query.content).__name__}", field=f"{where}.content")
 
 
-def check_candidates(k: int, rerank: Rerank, most: int) -> None:
+def check_search(queries: Sequence[object], k: int, rerank: Rerank | None, effort: int, limits: Limits) -> None:
+    """Refuse a search of which any part is over a limit or malformed."""
+    check_count(k, "k", limits.max_k)
+    check_count(len(queries), "queries", limits.max_queries)
+    for position, query in enumerate(queries):
+        check_query(query, f"queries[{position}]")
+    if rerank is not None:
+        _check_candidates(k, rerank, limits.max_k)
+    _check_matches(k, len(queries), rerank, limits.max_matches)
+    if effort:
+        check_count(effort, "effort", limits.max_k)
+
+
+def _check_candidates(k: int, rerank: Rerank, most: int) -> None:
     """Refuse a short list that is shorter than the answer, or longer than one query may have."""
     if rerank.oversampling < 1:
         raise InvalidArgument(
@@ -62,7 +76,7 @@ def check_candidates(k: int, rerank: Rerank, most: int) -> None:
         )
 
 
-def check_matches(k: int, queries: int, rerank: Rerank | None, most: int) -> None:
+def _check_matches(k: int, queries: int, rerank: Rerank | None, most: int) -> None:
     """Refuse a search whose queries together would hold more matches, or candidates of them, than one search may."""
     held = k * queries * (rerank.oversampling if rerank is not None else 1)
     if held > most:

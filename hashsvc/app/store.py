@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from hashsvc import ingest
 from hashsvc.app import bulk, reencoding, work
+from hashsvc.app.collections import Collections
 from hashsvc.app.dedup import DedupVerbs
 from hashsvc.app.encoding import EncoderFolders, LoadedEncoders
 from hashsvc.app.following import SNAPSHOT_CHANGES
 from hashsvc.app.items import Items
-from hashsvc.app.layout import Layout
 from hashsvc.app.live import LiveIndexes
 from hashsvc.app.making import Maker
 from hashsvc.app.reencoding import ReencodeSpec, Switch
-from hashsvc.app.refusing import check_candidates, check_count, check_fields, check_matches, check_query, checked
-from hashsvc.catalog import Catalog, is_made, migrate, open_catalog
+from hashsvc.app.refusing import check_count, check_query, check_search, checked
+from hashsvc.app.roles import check_index, check_owner, check_writer
+from hashsvc.app.upkeep import Upkeep
+from hashsvc.catalog import Catalog, open_catalog
 from hashsvc.codes import check_bits
 from hashsvc.content import Blobs
-from hashsvc.domain.collections import Collection
 from hashsvc.domain.encoders import check_name
 from hashsvc.domain.filters import Node
 from hashsvc.domain.items import Item, StoredItem, Written
 from hashsvc.domain.jobs import JobKind
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
 from hashsvc.domain.service import PIECE, STEPS, Page
-from hashsvc.errors import FailedPrecondition, HashsvcError, InvalidArgument, NotFound
-from hashsvc.index import prepare_device
-from hashsvc.index import warm as warm_kernel
 from hashsvc.readers import Columns
 from hashsvc.search import Exactness, Searcher
 from hashsvc.settings import Limits, Settings
@@ -41,8 +38,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from hashsvc.app.layout import Layout
+    from hashsvc.app.roles import Role
     from hashsvc.app.running import Hands
     from hashsvc.catalog import Commit
+    from hashsvc.domain.collections import Collection
     from hashsvc.domain.encoders import EncoderVersion, Made
     from hashsvc.domain.indexes import IndexState
     from hashsvc.domain.jobs import DeadLetter, Job
@@ -53,54 +53,7 @@ if TYPE_CHECKING:
     from hashsvc.index import View
     from hashsvc.runners.progress import OnProgress as OnUnit
 
-Role = Literal["owner", "worker", "replica"]
-
 WATCH_S = 0.2
-FORGET_S = 3_600.0
-
-
-def open_store(
-    location: str,
-    *,
-    settings: Settings | None = None,
-    role: Role = "owner",
-    address: str = "",
-    eager: bool = True,
-    shard: Shard | None = None,
-    warm: bool = False,
-) -> Store:
-    """Open the store at a folder or a PostgreSQL URL; a new embedded store is created.
-
-    Args:
-        location: a folder, or ``postgresql://...`` with its files under ``settings.folder``.
-        settings: limits and folders; the defaults when None.
-        role: "owner" holds the live indexes and may search and publish; "worker" only writes through SQL; "replica"
-            searches what others write, from the owner's snapshots and the sequence log.
-        address: how other processes reach this one, told to those who find the store owned.
-        eager: each search first looks for what workers committed; False leaves that to :meth:`Store.upkeep`, as a
-            server does. Writes of this process are seen at once either way.
-        shard: the replica searches this part of every collection only, which it owns.
-        warm: compile the search kernel, or load it from its cache, for the code lengths of the store's collections and
-            of those made through it later; see :func:`hashsvc.index.warm` for what it takes and what goes without.
-
-    Raises:
-        Owned: another process owns the store; the message says how to reach it.
-        FailedPrecondition: the schema is older or newer than this version.
-        Unavailable: the database does not answer.
-    """
-    settings = settings or Settings(store=location)
-    layout = Layout.of(location, settings.folder, settings.shared)
-    layout.folder.mkdir(parents=True, exist_ok=True)
-    if layout.embedded and not is_made(layout.database):
-        migrate(layout.database)
-    store = Store(layout, settings, role=role, address=address, eager=eager, shard=shard, warm=warm)
-    if warm:
-        try:
-            store.warm_kernel()
-        except BaseException:
-            store.close()
-            raise
-    return store
 
 
 class Store:
@@ -147,9 +100,8 @@ class Store:
             fence=self._owned,
             device=settings.device,
         )
-        self._warm = warm
-        self._forget_at = 0.0
-        self._seen: dict[int, Collection] = {}
+        self._upkeep = Upkeep(self.catalog, self._live, role, self._owned)
+        self._collections = Collections(self.catalog, self._live, settings, warmed=warm)
         self._items = Items(
             self.catalog, self.blobs, self.loaded, settings.limits, applied=self._applied, newest=self._newest
         )
@@ -192,25 +144,8 @@ class Store:
         index: IndexKind = IndexKind.AUTO,
     ) -> Collection:
         """See :meth:`Service.create_collection`."""
-        self._check_writer()
-        check_name(name)
-        check_fields(fields)
-        if encoder is None:
-            if bits is None:
-                raise InvalidArgument("name an encoder, or give bits for a collection of ready codes", field="encoder")
-            collection = Collection.ready(name, bits, fields=fields, index=index)
-        else:
-            version = self.catalog.encoders.get(encoder)
-            if bits not in {None, version.spec.bits}:
-                raise InvalidArgument(
-                    f"encoder {version.label} makes {version.spec.bits} bits, not {bits}", field="bits"
-                )
-            collection = Collection.encoded(name, version, content=content, fields=fields, index=index)
-        prepare_device(index, collection.bits, self.settings.device)
-        made = self.catalog.collections.create(collection)
-        if self._warm:
-            warm_kernel(self.settings.kernel_cache, [made.bits])
-        return made
+        check_writer(self.role)
+        return self._collections.create(name, encoder=encoder, bits=bits, content=content, fields=fields, index=index)
 
     def collection(self, name: str) -> Collection:
         """See :meth:`Service.collection`."""
@@ -224,24 +159,17 @@ class Store:
         self, name: str, *, fields: Mapping[str, FieldType] | None = None, index: IndexKind | None = None
     ) -> Collection:
         """See :meth:`Service.update_collection`."""
-        self._check_owner()
-        check_fields(fields)
-        if index is not None:
-            prepare_device(index, self.collection(name).bits, self.settings.device)
-        collection = self.catalog.collections.update(name, fields=fields, index=index)
-        self._live.forget(collection)
-        return collection
+        check_owner(self.role)
+        return self._collections.update(name, fields=fields, index=index)
 
     def delete_collection(self, name: str) -> None:
         """See :meth:`Service.delete_collection`."""
-        self._check_owner()
-        collection = self.collection(name)
-        self.catalog.collections.delete(name)
-        self._live.forget(collection)
+        check_owner(self.role)
+        self._collections.delete(name)
 
     def switch_collection(self, name: str, other: str) -> Collection:
         """See :meth:`Service.switch_collection`."""
-        self._check_owner()
+        check_owner(self.role)
         return self._switch.exchange(name, other)
 
     # items
@@ -250,12 +178,12 @@ class Store:
         self, collection: str, items: Sequence[Item], *, request_id: str = "", novelty: int | None = None
     ) -> Written:
         """See :meth:`Service.upsert`."""
-        self._check_writer()
+        check_writer(self.role)
         return self._items.upsert(self.collection(collection), items, request_id, novelty)
 
     def upsert_stream(self, collection: str, items: Iterable[Item], *, novelty: int | None = None) -> Iterator[Written]:
         """See :meth:`Service.upsert_stream`."""
-        self._check_writer()
+        check_writer(self.role)
         return self._items.upsert_stream(self.collection(collection), items, novelty)
 
     def get_items(self, collection: str, keys: Sequence[str]) -> list[StoredItem]:
@@ -277,18 +205,12 @@ class Store:
         self, collection: str, *, keys: Sequence[str] = (), filter: Node | None = None, request_id: str = ""
     ) -> Written:
         """See :meth:`Service.delete_items`."""
-        self._check_writer()
+        check_writer(self.role)
         return self._items.delete(self.collection(collection), keys=keys, filter=filter, request_id=request_id)
 
     def count_items(self, collection: str, *, filter: Node | None = None) -> int:
         """See :meth:`Service.count_items`; of a shard its own part, so that the parts add up."""
-        held, asked = self.collection(collection), checked(filter)
-        if self._shard is None:
-            return self.catalog.items.count(held, asked)
-        if asked is None:
-            return self._newest(held).items
-        ids, _ = self.catalog.items.passing(held, asked)
-        return int(self._shard.holds(ids).sum())
+        return self._items.count(self.collection(collection), checked(filter), self._shard)
 
     def writing_encoder(self, collection: Collection) -> Encoder | None:
         """See :meth:`Items.writing_encoder`."""
@@ -296,7 +218,7 @@ class Store:
 
     def _newest(self, collection: Collection) -> View:
         """A view of everything that is committed."""
-        self._check_index()
+        check_index(self.role)
         return self._live.follower(collection).newest()
 
     def _changed(self, collection: Collection) -> None:
@@ -324,15 +246,7 @@ class Store:
         exact: bool = False,
     ) -> list[Answer]:
         """See :meth:`Service.search`."""
-        check_count(k, "k", self.limits.max_k)
-        check_count(len(queries), "queries", self.limits.max_queries)
-        for position, query in enumerate(queries):
-            check_query(query, f"queries[{position}]")
-        if rerank is not None:
-            check_candidates(k, rerank, self.limits.max_k)
-        check_matches(k, len(queries), rerank, self.limits.max_matches)
-        if effort:
-            check_count(effort, "effort", self.limits.max_k)
+        check_search(queries, k, rerank, effort, self.limits)
         searcher = self._searcher(collection)
         how = Exactness(effort, exact=exact)
         return searcher.search(queries, k=k, filter=filter, keys=keys, metadata=metadata, rerank=rerank, how=how)
@@ -382,22 +296,8 @@ class Store:
         return Maker(self.loaded, self.encoder(encoder).spec.fingerprint, self.limits.max_made)
 
     def _searcher(self, name: str) -> Searcher:
-        self._check_index()
+        check_index(self.role)
         return self._live.searcher(name)
-
-    def _check_owner(self) -> None:
-        self._check_writer()
-        self._check_index()
-
-    def _check_index(self) -> None:
-        if self.role == "worker":
-            raise FailedPrecondition("a worker holds no index: search through the owner of the store")
-
-    def _check_writer(self) -> None:
-        if self.role == "replica":
-            raise FailedPrecondition(
-                "a replica only reads: write through the owner of the store, or through a job", reason="READ_ONLY"
-            )
 
     # encoders
 
@@ -413,7 +313,7 @@ class Store:
 
     def create_job(self, kind: JobKind, spec: Mapping[str, Any], *, request_id: str = "") -> Job:
         """See :meth:`Service.create_job`."""
-        self._check_writer()
+        check_writer(self.role)
         return work.create(self, kind, spec, request_id=request_id)
 
     def job(self, number: int) -> Job:
@@ -514,54 +414,23 @@ class Store:
         return self._live.publish(least=least)
 
     def upkeep(self) -> None:
-        """What an owner or replica does between requests: follow the log, fuse segments, publish what has grown."""
-        self._check_index()
-        if self._owned:
-            self.catalog.owners.check(self._owned)
-            self._forget_requests()
-        first: HashsvcError | None = None
-        collections = self.collections()
-        if self.role == "replica":
-            self._forget_changed(collections)
-        for collection in collections:
-            try:
-                self._live.tend(collection)
-            except NotFound:
-                continue  # deleted meanwhile
-            except HashsvcError as error:
-                first = first or error
-        if first is not None:
-            raise first
-
-    def _forget_requests(self) -> None:
-        """Once an hour, drop the acknowledgements of requests that nobody repeats any more."""
-        now = time.monotonic()
-        if now >= self._forget_at:
-            self._forget_at = now + FORGET_S
-            self.catalog.forget_requests()
-
-    def _forget_changed(self, collections: Sequence[Collection]) -> None:
-        """Let go of collections that the owner changed, renamed or deleted since the last look."""
-        now = {one.id: replace(one, watermark=0, items=0, path="") for one in collections}
-        for number, before in self._seen.items():
-            if now.get(number) != before:
-                self._live.forget(before)
-        self._seen = now
+        """What an owner or replica does between requests; see :mod:`hashsvc.app.upkeep`."""
+        check_index(self.role)
+        self._upkeep.tend()
 
     def rebuild(self, name: str) -> None:
         """Make the live index of a collection anew from SQL, and one snapshot of it in place of all others."""
-        self._check_owner()
+        check_owner(self.role)
         self._live.rebuild(self.collection(name))
 
     def clear_snapshots(self, kept: Sequence[Collection]) -> None:
         """Delete every snapshot but those of whole collections that are kept; what is needed is made again."""
-        self._check_owner()
+        check_owner(self.role)
         self._live.clear(kept)
 
     def warm_kernel(self, *, least: int = 0) -> None:
         """Compile the search kernel, or load it, for the code lengths of the collections of ``least`` items or more."""
-        lengths = {collection.bits for collection in self.collections() if collection.items >= least}
-        warm_kernel(self.settings.kernel_cache, sorted(lengths))
+        self._collections.warm_kernel(least)
 
     def warm(self) -> None:
         """Load every live index and the encoder of every collection, so that no request has to."""

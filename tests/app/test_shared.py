@@ -10,7 +10,7 @@ import pytest
 
 from hashsvc.app import Store, open_store
 from hashsvc.app.purging import purge
-from hashsvc.app.store import Role
+from hashsvc.app.roles import Role
 from hashsvc.domain.items import Item
 from hashsvc.domain.kinds import Kind
 from hashsvc.domain.queries import ContentQuery, KeyQuery, Query

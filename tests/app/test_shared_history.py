@@ -10,7 +10,7 @@ import pytest
 
 from hashsvc.app import Store, open_store
 from hashsvc.app.backup import backup, restore
-from hashsvc.app.store import Role
+from hashsvc.app.roles import Role
 from hashsvc.content import Depot
 from hashsvc.domain.items import Item
 from hashsvc.domain.queries import CodeQuery

@@ -37,7 +37,7 @@ def test_a_second_owner_is_refused_and_told_where_the_first_is(tmp_path: Path) -
 
 def test_an_opened_store_has_the_kernel_of_its_code_lengths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     warmed: list[tuple[str, list[int]]] = []
-    monkeypatch.setattr("hashsvc.app.store.warm_kernel", lambda cache, bits: warmed.append((cache, list(bits))))
+    monkeypatch.setattr("hashsvc.app.collections.warm", lambda cache, bits: warmed.append((cache, list(bits))))
     with open_store(str(tmp_path)) as store:
         store.create_collection("small", bits=64)
         store.create_collection("large", bits=128)

@@ -60,7 +60,7 @@ def test_verbs_load_the_kernel_where_they_ask_more_than_loading_costs(
     hashsvc: Run, codes_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded: list[list[int]] = []
-    monkeypatch.setattr("hashsvc.app.store.warm_kernel", lambda cache, bits: loaded.append(list(bits)))
+    monkeypatch.setattr("hashsvc.app.collections.warm", lambda cache, bits: loaded.append(list(bits)))
     code = "00" * 8
     hashsvc("collections", "list", "--store", codes_store)
     hashsvc("items", "count", "codes", "--store", codes_store)

@@ -32,8 +32,8 @@ from hashsvc.index.layout import bitmap_of, to_blocks, to_words
 from hashsvc.index.reference import ReferencePass, distances_of
 from hashsvc.index.rows import START
 from tests.encoders.elsewhere import elsewhere
+from tests.index.filling import filled, pairs
 from tests.index.oracle import Oracle, clustered
-from tests.index.test_kinds import filled, pairs
 from tests.index.test_selfjoin import every_pair, listed
 
 CPU = torch.device("cpu")

@@ -11,8 +11,8 @@ import pytest
 from hashsvc.domain.kinds import IndexKind
 from hashsvc.errors import Corrupt, InvalidArgument
 from hashsvc.index.faissfiles import export_faiss, import_faiss
+from tests.index.filling import filled, pairs
 from tests.index.oracle import clustered
-from tests.index.test_kinds import filled, pairs
 
 
 def test_an_export_is_read_by_faiss_and_by_us(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from hashsvc.domain.kinds import IndexKind
 from hashsvc.index import LiveIndex
 from hashsvc.index.planner import Planner
 from hashsvc.index.rows import START
+from tests.index.filling import pairs
 from tests.index.oracle import Oracle
-from tests.index.test_kinds import pairs
 
 CASES = int(os.environ.get("HASHSVC_CASES", "150"))
 EXACT = (IndexKind.REFERENCE, IndexKind.SCAN, IndexKind.TABLES, IndexKind.FLAT, IndexKind.AUTO, IndexKind.DEVICE)

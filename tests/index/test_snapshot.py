@@ -12,8 +12,8 @@ import pytest
 from hashsvc.domain.kinds import IndexKind
 from hashsvc.errors import Corrupt, NotFound, ResourceExhausted
 from hashsvc.index import LiveIndex, kinds, load_snapshot, newest_snapshot, publish
+from tests.index.filling import filled, pairs
 from tests.index.oracle import clustered
-from tests.index.test_kinds import filled, pairs
 
 NONE = np.zeros(0, np.int64)
 

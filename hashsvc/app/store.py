@@ -14,9 +14,10 @@ from hashsvc.app.following import SNAPSHOT_CHANGES
 from hashsvc.app.items import Items
 from hashsvc.app.live import LiveIndexes
 from hashsvc.app.making import Maker
-from hashsvc.app.reencoding import ReencodeSpec, Switch
+from hashsvc.app.reencoding import ReencodeSpec
 from hashsvc.app.refusing import check_count, check_query, check_search, checked
 from hashsvc.app.roles import check_index, check_owner, check_writer
+from hashsvc.app.switching import Switch
 from hashsvc.app.upkeep import Upkeep
 from hashsvc.catalog import Catalog, open_catalog
 from hashsvc.codes import check_bits

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -222,3 +223,11 @@ def test_a_text_beyond_the_limit_is_refused_wherever_it_comes_from(trained: Path
             with pytest.raises(InvalidContent, match="HASHSVC_MAX_TEXT_BYTES"):
                 call()
         store.delete_collection("short")
+
+
+@pytest.mark.parametrize("query", ["ship", ContentQuery(Kind.TEXT, "ship")])  # type: ignore[arg-type]
+def test_what_is_no_query_is_refused(raw: Store, query: Any) -> None:
+    with pytest.raises(InvalidArgument, match=r"ContentQuery|bytes"):
+        raw.search("raw", [query])
+    with pytest.raises(InvalidArgument, match=r"ContentQuery|bytes"):
+        raw.within("raw", query, radius=1)

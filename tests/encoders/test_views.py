@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 
 from hashsvc.domain.kinds import Kind
 from hashsvc.encoders.fronts.image import ImageFront
@@ -48,6 +51,34 @@ def test_outlines_tell_directions_apart_and_forgive_a_shift() -> None:
     assert float((across * along).sum()) < 0.6
     strongest = across.reshape(ORIENTATIONS, -1).sum(dim=1)
     assert set(strongest.topk(2).indices.tolist()) == {0, ORIENTATIONS // 2}
+
+
+def by_hand(picture: np.ndarray[tuple[int, int, int], np.dtype[np.float32]]) -> list[float]:
+    """The outlines of one picture whose cells are two pixels wide, pixel by pixel."""
+    _, rows, columns = picture.shape
+    counted = np.zeros((ORIENTATIONS, rows + 2, columns + 2))
+    for row, column in np.ndindex(rows, columns):
+        left, right = max(column - 1, 0), min(column + 1, columns - 1)
+        above, below = max(row - 1, 0), min(row + 1, rows - 1)
+        edges = [(float(c[row, right] - c[row, left]), float(c[below, column] - c[above, column])) for c in picture]
+        across, down = max(edges, key=lambda edge: math.hypot(*edge))
+        turn = math.atan2(down, across) * ORIENTATIONS / (2 * math.pi)
+        for orientation, share in ((math.floor(turn), math.floor(turn) + 1 - turn), (math.ceil(turn), turn % 1)):
+            counted[orientation % ORIENTATIONS, row + 1, column + 1] += math.hypot(across, down) * share
+    windows = sliding_window_view(counted, (4, 4), axis=(1, 2))[:, ::2, ::2].mean(axis=(3, 4))
+    found = np.sqrt(windows).ravel()
+    return list(found / np.linalg.norm(found))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_outlines_are_what_counting_by_hand_gives(channels: int) -> None:
+    pictures = torch.rand(3, channels, 8, 11, generator=torch.Generator().manual_seed(0))
+    np.testing.assert_allclose(outlines(pictures), [by_hand(one) for one in pictures.numpy()], atol=1e-5)
+
+
+def test_a_grey_picture_in_colours_has_the_outlines_it_has_in_grey() -> None:
+    grey = torch.rand(3, 1, 12, 12, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(outlines(grey.expand(-1, 3, -1, -1)), outlines(grey))
 
 
 def test_other_pictures_are_projected_as_the_training_pictures_were() -> None:

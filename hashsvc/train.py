@@ -38,7 +38,7 @@ def train(
 
     The folder is complete and durable before the version is registered; training the same thing again gives the same
     fingerprint and so the version that is there already. A training that was stopped goes on where its last checkpoint
-    stands when the same is asked again, on whatever ``device``; models without checkpoints start over.
+    stands when the same is asked again, on whatever ``device``; the linear models, which have none, start over.
 
     ``complete`` is told the fingerprint before the version is registered, so that whoever finds the version finds its
     folder.

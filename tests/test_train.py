@@ -10,7 +10,7 @@ import pytest
 from hashsvc.catalog import Catalog, migrate, open_catalog
 from hashsvc.domain.encoders import EncoderVersion
 from hashsvc.domain.kinds import Kind
-from hashsvc.encoders import Progress, load
+from hashsvc.encoders import OnProgress, Progress, load
 from hashsvc.errors import InvalidArgument
 from hashsvc.train import train
 from tests.encoders.material import vectors
@@ -87,3 +87,36 @@ def test_a_stopped_training_is_taken_up_again_and_tells_its_loss(
     assert again.spec == whole.spec
     assert set(again.report["loss_nats"]["deep_vae"]) == {"rebuilt", "divergence"}
     assert not list((tmp_path / "again" / ".unfinished").iterdir())
+
+
+@pytest.mark.parametrize("model", ["autoencoder", "vae", "vq_vae", "bsq"])
+def test_a_model_for_retrieval_is_taken_up_again(
+    catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str
+) -> None:
+    monkeypatch.setattr("hashsvc.encoders.checkpoints.SECONDS_BETWEEN", 0.0)
+    passes: list[int] = []
+
+    def stop(at: Progress) -> None:
+        if at.stage == model:
+            passes.append(at.done)
+            if at.done == 20 and passes.count(20) == 1:
+                raise Stopped
+
+    def learned(folder: str, progress: OnProgress | None) -> EncoderVersion:
+        return train(
+            vectors()[0][:60],
+            name=folder,
+            kind=Kind.VECTOR,
+            bits=16,
+            model=model,
+            seed=0,
+            folder=tmp_path / folder,
+            catalog=catalog,
+            progress=progress,
+        )
+
+    whole = learned("whole", None)
+    with pytest.raises(Stopped):
+        learned("again", stop)
+    assert learned("again", stop).spec == whole.spec
+    assert passes.count(19) == 1

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from hashsvc.encoders.architecture import architecture_for
 from hashsvc.encoders.assembly import assemble, spell_out
+from hashsvc.encoders.checkpoints import Checkpoint
 from hashsvc.encoders.contract import OnProgress
 from hashsvc.encoders.loop import Schedule, train
 from hashsvc.encoders.networks import SparseLinear
@@ -75,8 +76,18 @@ def fit_autoencoder(training: TrainingSet, bits: int, seed: int, progress: OnPro
 
         schedule = Schedule(epochs, batch, CONFIG.rate, decay=1e-4)
         with training.hosting(architecture.learned, decoder):
-            parameters = [*architecture.learned.parameters(), *decoder.parameters()]
-            train("autoencoder", len(training), parameters, loss_of, schedule, seed=seed, progress=progress)
+            learned = nn.ModuleList([architecture.learned, decoder])
+            kept = Checkpoint.of("autoencoder", len(training), learned, rng)
+            train(
+                "autoencoder",
+                len(training),
+                learned.parameters(),
+                loss_of,
+                schedule,
+                seed=seed,
+                progress=progress,
+                checkpoint=kept,
+            )
     if isinstance(architecture.network, SparseLinear):
         spell_out(training, architecture.network.first.weight.detach().numpy())
     return assemble("autoencoder", training, architecture.network)

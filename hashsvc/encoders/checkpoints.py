@@ -8,6 +8,8 @@ They are kept only inside :func:`checkpoints_in`; a training that ends takes its
 
 from __future__ import annotations
 
+import json
+import math
 import secrets
 import time
 from collections.abc import Iterator
@@ -16,6 +18,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -43,33 +46,49 @@ class Checkpoint:
     Args:
         path: its file.
         modules: everything that is trained, with its buffers.
-        every: seconds between two writes.
+        every: seconds between two writes; the first is made at once.
+        rng: what is drawn from while training, beside torch's global generators.
+
+    Attributes:
+        terms: of the loss, as last told; they are kept too, so that a stage that is done can tell them again.
     """
 
-    def __init__(self, path: Path, modules: nn.Module, *, every: float) -> None:
+    def __init__(self, path: Path, modules: nn.Module, *, every: float, rng: np.random.Generator | None = None) -> None:
         self.path = path
         self.modules = modules
         self.every = every
-        self._written = time.monotonic()
+        self.rng = rng
+        self.terms: dict[str, float] = {}
+        self._written = -math.inf
 
     @classmethod
-    def of(cls, stage: str, items: int, modules: nn.Module) -> Checkpoint | None:
+    def of(
+        cls, stage: str, items: int, modules: nn.Module, rng: np.random.Generator | None = None
+    ) -> Checkpoint | None:
         """The checkpoint of a stage over so many items; None outside of :func:`checkpoints_in`."""
         folder = _folder.get()
-        return None if folder is None else cls(folder / f"{stage}-{items}.safetensors", modules, every=SECONDS_BETWEEN)
+        if folder is None:
+            return None
+        return cls(folder / f"{stage}-{items}.safetensors", modules, every=SECONDS_BETWEEN, rng=rng)
 
     def restore(self, optimiser: torch.optim.Optimizer) -> int:
         """Take up the kept state; the number of passes it has behind it, 0 without a usable file."""
         try:
             with safe_open(self.path, framework="pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+                kept = file.metadata() or {}
         except (OSError, SafetensorError):
             return 0
         own = {f"modules.{name}": value for name, value in self.modules.state_dict().items()}
         if any(name not in tensors or tensors[name].shape != value.shape for name, value in own.items()):
             return 0
+        if not {"terms", "random"} <= kept.keys():
+            return 0
         self.modules.load_state_dict({name.removeprefix("modules."): tensors[name] for name in own})
         _set_moments(optimiser, tensors)
+        self.terms = json.loads(kept["terms"])
+        if self.rng is not None:
+            self.rng.bit_generator.state = json.loads(kept["random"])
         torch.set_rng_state(tensors["random"])
         device = self._device()
         if device.type == "cuda" and "random.cuda" in tensors:
@@ -87,9 +106,13 @@ class Checkpoint:
             tensors["random.cuda"] = torch.cuda.get_rng_state(device)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         beside = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
-        save_file(tensors, beside)
+        save_file(tensors, beside, metadata=self._told())
         beside.replace(self.path)
         self._written = time.monotonic()
+
+    def _told(self) -> dict[str, str]:
+        random = None if self.rng is None else self.rng.bit_generator.state
+        return {"terms": json.dumps(self.terms), "random": json.dumps(random)}
 
     def _device(self) -> torch.device:
         return next(self.modules.parameters()).device

@@ -58,11 +58,12 @@ def train(
 ) -> None:
     """Minimise ``loss_of(rows)`` over batches of ``rows`` (``int64[batch]``) of ``items`` items.
 
-    Random numbers inside ``loss_of`` come from torch's global generators, which the caller seeds. With a ``checkpoint``
-    the state is kept between passes, and passes that it has behind it are not repeated: the outcome is the same.
+    Random numbers inside ``loss_of`` come from torch's global generators, which the caller seeds, or from the
+    checkpoint's. With a ``checkpoint`` the state is kept between passes, and passes that it has behind it are not
+    repeated: the outcome is the same. If that is all of them, the last is told once more.
 
     Raises:
-        FailedPrecondition: the loss is not finite; the message names the step.
+        FailedPrecondition: the loss is not finite, or what was learned is not after a pass; the message names the step.
     """
     learned = list(parameters)
     device = learned[0].device
@@ -77,6 +78,8 @@ def train(
     steps = max(1, items // batch)
     total = steps * schedule.epochs
     passed = checkpoint.restore(optimiser) if checkpoint else 0
+    if passed == schedule.epochs:
+        progress(Progress(stage, passed, schedule.epochs))
     for group in optimiser.param_groups:
         group["lr"] = schedule.rate
     decay = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step + passed * steps, total))
@@ -92,21 +95,24 @@ def train(
                 loss = loss_of(order[step * batch : (step + 1) * batch])
             last = float(loss.detach())
             if not math.isfinite(last):
-                raise FailedPrecondition(
-                    f"training of {stage} stopped at step {epoch * steps + step + 1} of {total}: the loss is {last}; "
-                    f"look for extreme values in the items, or try another seed{_kept(checkpoint)}",
-                    reason="TRAINING_DIVERGED",
-                )
+                raise _diverged(stage, epoch * steps + step + 1, total, f"the loss is {last}", checkpoint)
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             decay.step()
+        if not all(bool(torch.isfinite(one).all()) for one in learned):
+            raise _diverged(stage, (epoch + 1) * steps, total, "a weight is not finite", checkpoint)
         progress(Progress(stage, epoch + 1, schedule.epochs, last))
         if checkpoint:
             checkpoint.keep(epoch + 1, optimiser, last=epoch + 1 == schedule.epochs)
 
 
-def _kept(checkpoint: Checkpoint | None) -> str:
-    return f"; the last good state is kept in {checkpoint.path}" if checkpoint and checkpoint.path.exists() else ""
+def _diverged(stage: str, step: int, total: int, why: str, checkpoint: Checkpoint | None) -> FailedPrecondition:
+    kept = f"; the last good state is kept in {checkpoint.path}" if checkpoint and checkpoint.path.exists() else ""
+    return FailedPrecondition(
+        f"training of {stage} stopped at step {step} of {total}: {why}; "
+        f"look for extreme values in the items, or try another seed{kept}",
+        reason="TRAINING_DIVERGED",
+    )
 
 
 def _rate(step: int, total: int) -> float:

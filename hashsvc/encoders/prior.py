@@ -14,8 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from hashsvc.encoders.checkpoints import Checkpoint
-from hashsvc.encoders.loop import train
+from hashsvc.encoders.generation.training import minimise_numbered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,20 +130,10 @@ def train_prior(prior: Prior, indices: torch.Tensor, schedule: Schedule, *, seed
     """
     prior.train()
 
-    def loss_of(numbers: NDArray[np.int64]) -> torch.Tensor:
-        return prior.nats(indices[torch.from_numpy(numbers).to(indices.device)]).mean()
+    def terms(numbers: NDArray[np.int64]) -> dict[str, torch.Tensor]:
+        return {"indices": prior.nats(indices[torch.from_numpy(numbers).to(indices.device)]).mean()}
 
-    checkpoint = Checkpoint.of("prior", len(indices), prior)
-    train(
-        "prior",
-        len(indices),
-        prior.parameters(),
-        loss_of,
-        schedule,
-        seed=seed,
-        progress=progress,
-        checkpoint=checkpoint,
-    )
+    minimise_numbered("prior", len(indices), prior, terms, schedule, seed=seed, progress=progress)
     prior.eval()
 
 

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from torch import nn
 
 from hashsvc.encoders.architecture import architecture_for
 from hashsvc.encoders.assembly import assemble, spell_out
 from hashsvc.encoders.autoencoder import contrast
+from hashsvc.encoders.checkpoints import Checkpoint
 from hashsvc.encoders.decoders import decoder_for
 from hashsvc.encoders.loop import Schedule, train
 from hashsvc.encoders.networks import SparseLinear
@@ -94,10 +96,19 @@ class PairReconstruction:
             paired = np.concatenate([rows, self._training.graph.partners(rows, self._rng)])
             return loss_of(paired, learned(inputs(paired)))
 
-        trained = (learned, self.decoder, *further)
+        trained = nn.ModuleList([learned, self.decoder, *further])
         with self._training.hosting(*trained):
-            parameters = [p for part in trained for p in part.parameters()]
-            train(stage, len(self._training), parameters, loss, schedule, seed=self._seed, progress=progress)
+            kept = Checkpoint.of(stage, len(self._training), trained, self._rng)
+            train(
+                stage,
+                len(self._training),
+                trained.parameters(),
+                loss,
+                schedule,
+                seed=self._seed,
+                progress=progress,
+                checkpoint=kept,
+            )
         if isinstance(self.network, SparseLinear):
             spell_out(self._training, self.network.first.weight.detach().numpy())
         self.network.eval()

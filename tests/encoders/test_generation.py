@@ -112,6 +112,39 @@ def test_a_bad_loss_leaves_the_last_good_state(tmp_path: Path) -> None:
     assert torch.isfinite(good.weight).all()
 
 
+def test_a_state_that_a_good_loss_ruined_is_not_kept(tmp_path: Path) -> None:
+    module = nn.Linear(1, 1, bias=False)
+    checkpoint = Checkpoint(tmp_path / "ruined.safetensors", module, every=0)
+    calls = iter([False] * 5 + [True] * 3)
+
+    def loss_of(_: object) -> torch.Tensor:
+        far = (module.weight - module.weight.detach()).abs().sum()
+        return far.sqrt() if next(calls) else far  # the root is 0 here, and its slope infinite
+
+    with pytest.raises(FailedPrecondition, match=r"step 6 of 8: a weight is not finite.*kept in"):
+        train(
+            "ruined",
+            8,
+            module.parameters(),
+            loss_of,
+            Schedule(4, 4, 0.1),
+            seed=0,
+            progress=silent,
+            checkpoint=checkpoint,
+        )
+    good = nn.Linear(1, 1, bias=False)
+    assert Checkpoint(checkpoint.path, good, every=0).restore(torch.optim.AdamW(good.parameters())) == 2
+    assert torch.isfinite(good.weight).all()
+
+
+def test_the_first_pass_is_kept_at_once(tmp_path: Path) -> None:
+    module = nn.Linear(1, 1)
+    checkpoint = Checkpoint(tmp_path / "first.safetensors", module, every=1e9)
+    checkpoint.keep(1, torch.optim.AdamW(module.parameters()), last=False)
+    checkpoint.keep(2, torch.optim.AdamW(module.parameters()), last=False)
+    assert Checkpoint(checkpoint.path, module, every=0).restore(torch.optim.AdamW(module.parameters())) == 1
+
+
 def test_checkpoints_are_kept_only_where_asked(tmp_path: Path) -> None:
     assert Checkpoint.of("stage", 9, nn.Linear(1, 1)) is None
     with checkpoints_in(tmp_path):

@@ -97,6 +97,24 @@ def test_taken_up_again_all_players_go_on_where_they_stood(
         assert torch.equal(numbers(learn(few, 1, silent)), whole)
 
 
+def test_stages_that_are_done_tell_their_terms_again(
+    few: TrainingSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "SECONDS_BETWEEN", 0.0)
+    told: list[Progress] = []
+    learn_vq_vae(few, 1, told.append)
+    whole = {at.stage: (at.loss, at.terms) for at in told}
+    assert set(whole["deep_vq_vae"][1]) == {"rebuilt", "commitment"}
+    assert set(whole["prior"][1]) == {"indices"}
+    with checkpoints_in(tmp_path):
+        with pytest.raises(Stopped):
+            learn_vq_vae(few, 1, partial(stop, stage="prior"))
+        told.clear()
+        learn_vq_vae(few, 1, told.append)
+    assert sum(at.stage == "deep_vq_vae" for at in told) == 1
+    assert {at.stage: (at.loss, at.terms) for at in told} == whole
+
+
 @pytest.mark.parametrize("learn", LEARNERS)
 def test_a_loss_that_is_no_number_stops_with_its_step(
     few: TrainingSet, monkeypatch: pytest.MonkeyPatch, learn: Learned

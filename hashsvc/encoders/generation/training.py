@@ -75,6 +75,7 @@ def minimise_numbered(
 ) -> None:
     """Train ``modules`` as :func:`minimise` does, on ``terms(numbers)`` of items by their numbers ``int64[batch]``."""
     sums: dict[str, float] = {}
+    checkpoint = Checkpoint.of(stage, items, modules)
 
     def loss_of(numbers: NDArray[np.int64]) -> torch.Tensor:
         found = terms(numbers)
@@ -86,6 +87,8 @@ def minimise_numbered(
         steps = max(1, items // schedule.batch)
         means = {name: value / steps for name, value in sums.items()}
         sums.clear()
+        if checkpoint is not None:
+            means = checkpoint.terms = means or checkpoint.terms
         progress(replace(at, loss=sum(means.values()), terms=means))
 
     train(
@@ -96,7 +99,7 @@ def minimise_numbered(
         schedule,
         seed=seed,
         progress=tell,
-        checkpoint=Checkpoint.of(stage, items, modules),
+        checkpoint=checkpoint,
     )
 
 

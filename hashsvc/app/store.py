@@ -27,6 +27,7 @@ from hashsvc.domain.filters import Node
 from hashsvc.domain.items import Item, StoredItem, Written
 from hashsvc.domain.jobs import JobKind
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
+from hashsvc.domain.models import check_model
 from hashsvc.domain.service import PIECE, STEPS, Page
 from hashsvc.readers import Columns
 from hashsvc.search import Exactness, Searcher
@@ -362,7 +363,14 @@ class Store:
     ) -> EncoderVersion:
         """Train an encoder on the rows of sources and register it; see :class:`hashsvc.app.work.TrainSpec`."""
         spec = work.TrainSpec(
-            check_name(name), tuple(sources), kind, check_bits(bits), model, seed, columns or Columns(), limit
+            check_name(name),
+            tuple(sources),
+            kind,
+            check_bits(bits),
+            check_model(model, kind),
+            seed,
+            columns or Columns(),
+            limit,
         )
         return work.train_encoder(self, spec, progress)
 

@@ -88,9 +88,11 @@ def write_pictures(rows: Sequence[Row], out: Path, *, json: bool) -> None:
 
 
 def file_for(out: Path | None) -> Path:
-    """Where a picture goes; InvalidArgument where nobody said so."""
+    """Where a picture goes; InvalidArgument where nobody said so, or where the name says that it is no PNG."""
     if out is None:
         raise InvalidArgument("a picture needs a file: name one with --out FILE.png", field="--out")
+    if out.suffix.lower() not in {"", ".png"}:
+        raise InvalidArgument(f"pictures are written as PNG: name {out.with_suffix('.png')}, not {out}", field="--out")
     return out
 
 

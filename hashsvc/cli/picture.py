@@ -217,6 +217,7 @@ def inpaint(
     json: options.Json = False,
 ) -> None:
     """Pictures, the same with a hole, and the hole filled in; in the store itself, not through a server."""
+    file = file_for(out)
     with looking(label, store, sources, count, content, seed=seed) as at:
         from hashsvc.encoders.generation import looking as free
 
@@ -230,7 +231,7 @@ def inpaint(
         items = free.shown(at.encoder, at.items)
         made = {"pictures": items, "cut": free.cut(items, place), "filled in": free.inpaint(at.encoder, items, place)}
         rows = [(caption, free.pictures_of(at.encoder, values)) for caption, values in made.items()]
-    write_pictures(rows, out, json=json)
+    write_pictures(rows, file, json=json)
 
 
 @verbs.command("map")
@@ -252,13 +253,14 @@ def latent_map(
 
     It is drawn in the store itself, not through a server, which gives no latents away.
     """
+    file = file_for(out)
     with looking(label, store, sources, count, content, by=by, seed=seed) as at:
         from hashsvc.encoders.generation import looking as free
         from hashsvc.report.sheet import scatter
 
         points = free.latent_map(at.encoder, at.items)
-    scatter(points, at.groups, out, title=label)
-    show({"picture": str(out), "items": len(points)}, facts([("picture", out), ("items", len(points))]), json=json)
+    scatter(points, at.groups, file, title=label)
+    show({"picture": str(file), "items": len(points)}, facts([("picture", file), ("items", len(points))]), json=json)
 
 
 def _hole(words: str) -> tuple[int, int, int, int]:

@@ -89,6 +89,7 @@ def test_every_verb_writes_the_same_picture_for_the_same_seed(hashsvc: Run, plac
         (("denoise", "filled", "digits", "--drop", 0.5), "only texts lose words: say --spread"),
         (("denoise", "topics", "texts.jsonl", "--spread", 0.5), "texts lose words: say --drop"),
         (("inpaint", "topics", "texts.jsonl", "--hole", "1,1,1,1"), "only pictures have holes"),
+        (("denoise", "filled", "digits", "--spread", "inf"), "a number from 0 on, not inf"),
         (("reconstruct", "mute", "texts.jsonl"), "--model deep_autoencoder or denoising or deep_vae"),
     ],
 )
@@ -104,6 +105,15 @@ def test_a_wrong_request_is_one_clear_line(
 def test_a_picture_needs_a_file(hashsvc: Run, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Store, "generate", pytest.fail)  # nobody makes what cannot be written
     assert "--out FILE.png" in hashsvc("picture", "generate", "filled", "--store", place / "store").error
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_picture_is_a_png_and_named_so(hashsvc: Run, place: Path, tmp_path: Path, verb: str) -> None:
+    sourced, options = VERBS[verb]
+    arguments = ["picture", verb, "filled", *([place / "digits"] if sourced else []), *options]
+    refused = hashsvc(*arguments, "--out", tmp_path / "x.jpg", "--store", place / "store")
+    assert f"name {tmp_path / 'x.png'}, not" in refused.error
+    assert not (tmp_path / "x.jpg").exists()
 
 
 def test_keys_do_not_steer_a_terminal(hashsvc: Run, place: Path, tmp_path: Path) -> None:

@@ -58,6 +58,10 @@ CODE = "00" * 8
         (["train", "e", "data.txt", "--kind", "code"], "need no encoder"),
         (["train", "e", "data.txt", "--kind", "sound"], "sound"),
         (["train", "e", "missing.jsonl", "--kind", "text"], "missing.jsonl"),
+        (
+            ["train", "e", "missing.jsonl", "--kind", "text", "--model", "nvae"],
+            "no model 'nvae' for items of kind text: one",
+        ),
         (["train", "e", "texts.jsonl", "--kind", "text", "--device", "tpu"], "no device 'tpu' here: give cpu"),
         (["train", "e", "texts.jsonl", "--kind", "text", "--device", "cuda:99"], "no device 'cuda:99' here: give cpu"),
         (["serve", "--listen", "nowhere"], "no HOST:PORT"),

@@ -97,7 +97,13 @@ def interpolate(encoder: Encoder, first: Decoded, last: Decoded, steps: int) -> 
 
 
 def noisy(items: Items, spread: float, *, seed: int = 0) -> Items:
-    """Items under Gaussian noise of that spread."""
+    """Items under Gaussian noise of that spread.
+
+    Raises:
+        InvalidArgument: the spread is negative, or not finite as ``float32``.
+    """
+    if not 0 <= spread <= np.finfo(np.float32).max:
+        raise InvalidArgument(f"the spread of noise is a number from 0 on, not {spread:g}", field="spread")
     drawn = np.random.default_rng(seed).normal(0.0, spread, items.shape)
     return (items + drawn).astype(np.float32)
 

@@ -23,7 +23,7 @@ from hashsvc.catalog.tables import (
     requests,
     tombstones,
 )
-from hashsvc.domain.collections import Collection
+from hashsvc.domain.collections import Collection, no_collection
 from hashsvc.domain.encoders import NAME, check_name
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
 from hashsvc.errors import Aborted, AlreadyExists, NotFound
@@ -165,7 +165,7 @@ def _one(connection: Connection, name: str) -> Collection:
     known = NAME.fullmatch(name) is not None
     row = connection.execute(select(collections).where(collections.c.name == name)).first() if known else None
     if row is None:
-        raise NotFound(f"no collection {name!r}", field="collection")
+        raise no_collection(name)
     return _collection(row)
 
 

@@ -55,7 +55,7 @@ class Encoders:
         with self._database.reading() as connection:
             row = connection.execute(query).first()
         if row is None:
-            raise NotFound(f"no encoder {label!r}", field="encoder")
+            raise NotFound(f"no encoder {label!r}: see `hashsvc encoders list`", field="encoder")
         return _version(row)
 
     def list(self) -> builtins.list[EncoderVersion]:

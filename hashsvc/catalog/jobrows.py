@@ -30,12 +30,11 @@ def one(connection: Connection, number: int, *, lock: bool = False) -> Job:
 
 def row_of(connection: Connection, number: int, *, lock: bool = False) -> Row[Any]:
     """Its row; NotFound."""
-    if not 0 < number < 2**63:
-        raise NotFound(f"no job {number}", field="job")
     query = select(jobs).where(jobs.c.id == number)
-    row = connection.execute(query.with_for_update() if lock else query).first()
+    known = 0 < number < 2**63
+    row = connection.execute(query.with_for_update() if lock else query).first() if known else None
     if row is None:
-        raise NotFound(f"no job {number}", field="job")
+        raise NotFound(f"no job {number}: see `hashsvc jobs list`", field="job")
     return row
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hashsvc.codes import check_bits
 from hashsvc.domain.kinds import ContentMode, FieldType, IndexKind, Kind
+from hashsvc.errors import NotFound
 
 if TYPE_CHECKING:
     from hashsvc.domain.encoders import EncoderVersion
@@ -72,3 +73,8 @@ class Collection:
     ) -> Collection:
         """A new collection of ready codes, which come without anything else to keep; raises InvalidArgument."""
         return cls(name, Kind.CODE, check_bits(bits), content=ContentMode.NONE, fields=dict(fields or {}), index=index)
+
+
+def no_collection(name: str) -> NotFound:
+    """What is said of a collection that is not there, and of one that the caller may not know of."""
+    return NotFound(f"no collection {name!r}: see `hashsvc collections list`", field="collection")

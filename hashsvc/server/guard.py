@@ -9,7 +9,8 @@ from contextvars import ContextVar
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from hashsvc.errors import NotFound, PermissionDenied
+from hashsvc.domain.collections import no_collection
+from hashsvc.errors import PermissionDenied
 from hashsvc.server.methods import ANY, Need, Rule
 from hashsvc.server.tokens import ANYONE, EVERY, NOBODY, Caller
 
@@ -58,5 +59,5 @@ class Guard:
         if not name or caller.may(rule.need, name):
             return
         if name != EVERY and rule.need is not Need.ADMIN and not caller.may(Need.READ, name):
-            raise NotFound(f"no collection {name!r}", field="collection")
+            raise no_collection(name)
         raise PermissionDenied(f"token {caller.name!r} does not allow this: it takes {rule.need}")

@@ -30,7 +30,7 @@ CODE = "00" * 8
         (["jobs", "show", "99999999999999999999"], "no job"),
         (["train", "e", "data.txt", "--kind", "text", "--seed", "-1"], "--seed"),
         (["train", "e", "data.txt", "--kind", "text", "--limit", "0"], "--limit"),
-        (["search", "nope", "--code", CODE], "no collection 'nope'"),
+        (["search", "nope", "--code", CODE], "no collection 'nope': see `hashsvc collections list`"),
         (["search", "codes", "--code", CODE, "--where", "year >"], "no value"),
         (["search", "codes", "--code", CODE, "--where", "year = 1 = 2"], "left over"),
         (["search", "codes", "--image", "missing.png"], "cannot read missing.png"),

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hashsvc.codes import check_bits, hamming
-from hashsvc.domain.collections import Collection
+from hashsvc.domain.collections import Collection, no_collection
 from hashsvc.domain.encoders import CodeSpec, EncoderVersion, Made
 from hashsvc.domain.filters import Filter, Node, check_filter, matches
 from hashsvc.domain.items import Item, Outcome, StoredItem, Witness, Written, check_key, content_hash, item_id
@@ -86,7 +86,7 @@ class MemoryStore:
 
     def _get(self, name: str) -> Held:
         if name not in self.held:
-            raise NotFound(f"no collection {name!r}", field="collection")
+            raise no_collection(name)
         return self.held[name]
 
     def create_collection(

@@ -24,6 +24,7 @@ from hashsvc.encoders.binarizers import Threshold
 from hashsvc.encoders.encoder import ROWS
 from hashsvc.encoders.fronts import Batch
 from hashsvc.encoders.fronts.text import Bag
+from hashsvc.encoders.precision import single
 from hashsvc.encoders.replay import Record, Replayed, recorder
 from hashsvc.errors import InvalidArgument
 
@@ -113,6 +114,9 @@ class DeviceEncoder:
         if isinstance(encoder.binarizer, Threshold):
             self._thresholds = torch.from_numpy(encoder.binarizer.thresholds).to(placement.device)
         self._powers = torch.tensor(POWERS, dtype=torch.uint8, device=placement.device)
+        # A tensor there: by a number of the host CUDA divides as times its reciprocal, which rounds otherwise, and
+        # channels of a picture that are equally strong at an edge would not be so there.
+        self._white = torch.tensor(255.0, device=placement.device)
         self._halved = placement.dtype != torch.float32 and encoder.network.halves
         record = record or recorder(placement.device)
         self._replayed = None if record is None else Replayed(self._step, record)
@@ -150,13 +154,14 @@ class DeviceEncoder:
 
     def stage(self, items: Sequence[Decoded]) -> Batch:
         """One batch of exactly ``rows`` rows in host memory, pinned where a GPU will fetch it; pixels stay bytes."""
-        rows = [*items, *[self._blank] * (self.placement.rows - len(items))]
-        pinned = self._copies is not None
+        rows, pinned = self.placement.rows, self._copies is not None
         if self.spec.kind is Kind.IMAGE:
-            pixels = torch.empty((len(rows), *np.asarray(self._blank).shape), dtype=torch.uint8, pin_memory=pinned)
-            np.stack([np.asarray(row, dtype=np.uint8) for row in rows], out=pixels.numpy())
+            blank = np.asarray(self._blank)
+            pixels = torch.empty((rows, *blank.shape), dtype=torch.uint8, pin_memory=pinned)
+            np.stack([np.asarray(item, dtype=np.uint8) for item in items], out=pixels.numpy()[: len(items)])
+            pixels.numpy()[len(items) :] = blank
             return pixels
-        batch = self.host.front.batch(rows)
+        batch = self.host.front.batch([*items, *[self._blank] * (rows - len(items))])
         return self._each(batch, torch.Tensor.pin_memory) if pinned else batch
 
     def fetch(self, batch: Batch) -> Batch:
@@ -181,7 +186,7 @@ class DeviceEncoder:
 
     def _step(self, batch: Batch) -> tuple[torch.Tensor, ...]:
         if isinstance(batch, torch.Tensor) and batch.dtype == torch.uint8:
-            batch = batch.permute(0, 3, 1, 2).to(torch.float32).div_(255.0)
+            batch = batch.permute(0, 3, 1, 2).to(torch.float32).div_(self._white)
         with self._numbers():
             features = self._network(batch).float()
         return (features,) if self._thresholds is None else (features, self._pack(features))
@@ -194,7 +199,7 @@ class DeviceEncoder:
 
     def _numbers(self) -> AbstractContextManager[object]:
         if not self._halved:
-            return nullcontext()
+            return single(self.placement.device)
         return torch.autocast(self.placement.device.type, self.placement.dtype)
 
     def _staged(self, items: Sequence[Decoded]) -> Iterator[tuple[Batch, int]]:

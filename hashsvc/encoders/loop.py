@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from hashsvc.encoders.checkpoints import Checkpoint
 
 WARM_UP = 0.05
+LOOK = 50  # steps between two looks at the losses where looking means waiting for a device
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ def train(
 
     Raises:
         FailedPrecondition: the loss is not finite, or what was learned is not after a pass; the message names the step.
+            On a GPU further steps of the same pass may be taken before that is seen.
     """
     learned = list(parameters)
     device = learned[0].device
@@ -88,14 +90,15 @@ def train(
         order = rng.permutation(items)
         if epoch < passed:
             continue
-        last = 0.0
+        last, unseen = 0.0, list[torch.Tensor]()
         for step in range(steps):
             optimiser.zero_grad(set_to_none=True)
             with mixed(device):
                 loss = loss_of(order[step * batch : (step + 1) * batch])
-            last = float(loss.detach())
-            if not math.isfinite(last):
-                raise _diverged(stage, epoch * steps + step + 1, total, f"the loss is {last}", checkpoint)
+            unseen.append(loss.detach())
+            if device.type == "cpu" or len(unseen) == LOOK or step + 1 == steps:
+                last = _seen(unseen, stage, epoch * steps + step + 1, total, checkpoint)
+                unseen.clear()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             decay.step()
@@ -104,6 +107,15 @@ def train(
         progress(Progress(stage, epoch + 1, schedule.epochs, last))
         if checkpoint:
             checkpoint.keep(epoch + 1, optimiser, last=epoch + 1 == schedule.epochs)
+
+
+def _seen(losses: list[torch.Tensor], stage: str, step: int, total: int, checkpoint: Checkpoint | None) -> float:
+    """The last of the losses of the steps up to ``step``, all of which are finite."""
+    found: list[float] = torch.stack(losses).cpu().tolist()
+    for number, loss in enumerate(found, step + 1 - len(found)):
+        if not math.isfinite(loss):
+            raise _diverged(stage, number, total, f"the loss is {loss}", checkpoint)
+    return found[-1]
 
 
 def _diverged(stage: str, step: int, total: int, why: str, checkpoint: Checkpoint | None) -> FailedPrecondition:

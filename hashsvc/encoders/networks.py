@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from hashsvc.encoders.fronts import Batch
 from hashsvc.encoders.fronts.text import Bag
-from hashsvc.encoders.precision import Deciding
+from hashsvc.encoders.precision import Deciding, whole
 from hashsvc.encoders.views import VIEWS, outline_width
 
 
@@ -161,9 +161,10 @@ class PictureNetwork(Network):
         self.trunk = Perceptron(sum(directions), hidden, out)
 
     def reduce(self, batch: Batch) -> torch.Tensor:
-        """What the perceptron sees of a picture: ``float32[n, directions]``."""
+        """What the perceptron sees of a picture: ``float32[n, directions]``, never halved."""
         assert isinstance(batch, torch.Tensor)
-        return torch.cat([part(view(batch)) for view, part in zip(VIEWS, self.reductions, strict=True)], dim=1)
+        with whole(batch.device):
+            return torch.cat([part(view(batch)) for view, part in zip(VIEWS, self.reductions, strict=True)], dim=1)
 
     def forward(self, batch: Batch) -> torch.Tensor:
         """``float32[n, out]``."""

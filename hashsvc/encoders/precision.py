@@ -19,6 +19,11 @@ def mixed(device: torch.device) -> AbstractContextManager[object]:
     return torch.autocast(device.type, HALVED) if device.type == "cuda" else nullcontext()
 
 
+def single(device: torch.device) -> AbstractContextManager[object]:
+    """Convolutions in float32 as they are written, where cuDNN would round what they multiply to TF32 (10 bits)."""
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
+
+
 def whole(device: torch.device) -> AbstractContextManager[object]:
     """Everything in float32, whatever :func:`mixed` says outside; what comes in halved must be made whole first."""
     halved = device.type in ABLE and torch.is_autocast_enabled(device.type)

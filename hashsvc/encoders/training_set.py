@@ -107,8 +107,8 @@ class TrainingSet:
                 module.cpu()
 
     def there(self, values: torch.Tensor) -> torch.Tensor:
-        """Numbers of the host on the device where training happens."""
-        return values.to(self.device)
+        """Numbers of the host on the device where training happens, which the host does not wait for."""
+        return values.to(self.device, non_blocking=True)
 
     def batch(self, rows: NDArray[np.int64]) -> Batch:
         """The items of ``rows``, as their front would batch them, on the device; pixels and vectors stay there."""

@@ -10,6 +10,8 @@ from hashsvc.codes import unpack
 from hashsvc.domain.kinds import Kind
 from hashsvc.encoders.device import DeviceEncoder, Placement
 from hashsvc.encoders.encoder import CodeEncoder
+from hashsvc.encoders.networks import PictureNetwork
+from hashsvc.encoders.precision import single
 from hashsvc.errors import InvalidArgument
 from tests.encoders.material import contents, fitted
 
@@ -66,3 +68,21 @@ def test_it_says_where_it_computes(encoder: CodeEncoder) -> None:
 def test_a_device_that_is_not_here_is_refused(name: str) -> None:
     with pytest.raises(InvalidArgument, match="cpu"):
         Placement.of(name)
+
+
+def test_convolutions_in_single_precision_are_not_rounded_to_tf32() -> None:
+    conv = torch.backends.cudnn
+    with conv.flags(enabled=True, allow_tf32=True), single(torch.device("cuda")):
+        assert (conv.enabled, conv.allow_tf32) == (True, False)
+    with conv.flags(enabled=True, allow_tf32=True):
+        with single(torch.device("cuda")):
+            pass
+        assert conv.allow_tf32
+
+
+def test_what_a_picture_is_reduced_to_is_never_halved() -> None:
+    network = PictureNetwork((3, 8, 8), (4, 4), 8, 16)
+    pictures = torch.rand(5, 3, 8, 8)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        reduced = network.reduce(pictures)
+    assert torch.equal(reduced, network.reduce(pictures))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from hashsvc.domain.kinds import Kind
 from hashsvc.encoders import MODELS, Encoder, Progress, fit
 from hashsvc.encoders.loop import Schedule, train
 from hashsvc.errors import FailedPrecondition, InvalidArgument, InvalidContent
+from tests.encoders.elsewhere import elsewhere
 from tests.encoders.material import digits, fitted, texts, vectors
 
 
@@ -108,16 +111,14 @@ def test_equal_items_are_no_reason_to_fail(kind: Kind) -> None:
     assert encoder.encode([encoder.decode(content)]).shape == (1, 2)
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_step() -> None:
-    weight = torch.nn.Parameter(torch.ones(1))
-    calls = iter([1.0, 1.0, float("nan")])
-    with pytest.raises(FailedPrecondition, match="step 3 of 8"):
-        train(
-            "test",
-            8,
-            [weight],
-            lambda _: weight.sum() * next(calls),
-            Schedule(2, 2, 0.1),
-            seed=0,
-            progress=lambda _: None,
-        )
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_a_loss_that_is_not_finite_stops_with_the_step(device: str) -> None:
+    calls = iter([1.0, 1.0, float("nan"), 1.0])
+    with elsewhere() if device == "meta" else nullcontext():
+        weight = torch.nn.Parameter(torch.ones(1, device=device))
+
+        def loss_of(_: object) -> torch.Tensor:
+            return weight.sum() * next(calls)
+
+        with pytest.raises(FailedPrecondition, match="step 3 of 8: the loss is nan"):
+            train("test", 8, [weight], loss_of, Schedule(2, 2, 0.1), seed=0, progress=lambda _: None)

@@ -74,18 +74,19 @@ def minimise_numbered(
     progress: OnProgress,
 ) -> None:
     """Train ``modules`` as :func:`minimise` does, on ``terms(numbers)`` of items by their numbers ``int64[batch]``."""
-    sums: dict[str, float] = {}
+    sums: dict[str, torch.Tensor] = {}
     checkpoint = Checkpoint.of(stage, items, modules)
 
     def loss_of(numbers: NDArray[np.int64]) -> torch.Tensor:
         found = terms(numbers)
         for name, value in found.items():
-            sums[name] = sums.get(name, 0.0) + float(value.detach())
+            added = value.detach().double()
+            sums[name] = sums[name] + added if name in sums else added
         return torch.stack(list(found.values())).sum()
 
     def tell(at: Progress) -> None:
         steps = max(1, items // schedule.batch)
-        means = {name: value / steps for name, value in sums.items()}
+        means = {name: float(value) / steps for name, value in sums.items()}
         sums.clear()
         if checkpoint is not None:
             means = checkpoint.terms = means or checkpoint.terms

@@ -67,9 +67,10 @@ RESULTS, PAGE = ROOT / "benchmarks" / "results" / "models.json", ROOT / "docs" /
 BEGIN, END = "<!-- table written by benchmarks/models.py -->", "<!-- end of the table -->"
 
 
-def measured(name: str, seeds: range, pictures: Path | None) -> dict[str, dict[str, Any]]:
+def measured(name: str, seeds: range, pictures: Path | None, *, larger_only: bool = False) -> dict[str, dict[str, Any]]:
     """Every criterion of a member: the mean over seeds, whether it holds, and the seconds of a seed."""
-    found = _measured(name, MEMBERS[name], range(1) if name in UNSEEDED else seeds, pictures)
+    own = range(1) if name in UNSEEDED else seeds
+    found = {} if larger_only else _measured(name, MEMBERS[name], own, pictures)
     if name in larger.MEMBERS and torch.cuda.is_available():
         member, device, sizes = larger.MEMBERS[name], torch.device("cuda"), larger.Sizes()
         return found | _measured(name, lambda seed: member(seed, device, sizes), seeds, None)
@@ -186,6 +187,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first", type=int, default=0, help="the first seed; with --write those before it are held")
     parser.add_argument("--models", nargs="*", default=[], help="of the rows of as_encoder, only these models")
+    parser.add_argument("--larger", action="store_true", help="only the rows that ask for a GPU")
     parser.add_argument("--pictures", type=Path, help="write pictures of what the first seed trained into this folder")
     parser.add_argument("--write", action="store_true", help="write the results file and the table of docs/models.md")
     parser.add_argument("--json", action="store_true", help="only the JSON line on stdout")
@@ -195,9 +197,11 @@ def main() -> int:
         MEMBERS["as_encoder"] = partial(coding.as_encoder, models=tuple(asked.models))
     try:
         for name in asked.member:
-            found[name] = measured(name, range(asked.first, asked.first + asked.seeds), asked.pictures)
+            seeds = range(asked.first, asked.first + asked.seeds)
+            found[name] = measured(name, seeds, asked.pictures, larger_only=asked.larger)
             if asked.write:
-                write({name: found[name]}, part=name == "as_encoder" and bool(asked.models), first=asked.first)
+                part = asked.larger or (name == "as_encoder" and bool(asked.models))
+                write({name: found[name]}, part=part, first=asked.first)
     except datasets.Absent as absent:
         say(f"skipped: {absent}")
         return 2

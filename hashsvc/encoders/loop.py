@@ -74,7 +74,7 @@ def train(
         lr=schedule.rate,
         betas=(schedule.momentum, 0.999),
         weight_decay=schedule.decay,
-        fused=device.type == "cuda" or None,
+        fused=True,
     )
     batch = min(schedule.batch, items)
     steps = max(1, items // batch)

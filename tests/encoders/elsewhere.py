@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -83,6 +84,11 @@ class Elsewhere(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 @contextmanager
 def elsewhere() -> Iterator[torch.device]:
-    """The device, as long as it exists."""
-    with Elsewhere():  # type: ignore[no-untyped-call]
+    """The device, as long as it exists; optimisers have a fused kernel for it, as for every device of ours."""
+    with (
+        mock.patch(
+            "torch.optim.optimizer._get_fused_kernels_supported_devices", side_effect=lambda: [THERE.type, "cpu"]
+        ),
+        Elsewhere(),  # type: ignore[no-untyped-call]
+    ):
         yield THERE

@@ -45,9 +45,9 @@ def _items(network: LatentNetwork, rows: NDArray[np.float32]) -> NDArray[np.floa
     return found
 
 
-def curves(seed: int) -> dict[str, Row]:
-    """Pictures of a curve through three random points: six numbers say all."""
-    held, asked = drawn_curves(60_000, seed), drawn_curves(2_000, seed + 1_000)
+def curves(seed: int, count: int = 60_000) -> dict[str, Row]:
+    """Pictures of a curve through three random points: six numbers say all; for a short form ``count`` is less."""
+    held, asked = drawn_curves(count, seed), drawn_curves(2_000, seed + 1_000)
     rows = asked.reshape(len(asked), -1).astype(np.float32) / np.float32(255)
     reduction = vectors(held.reshape(len(held), -1).astype(np.float32) / np.float32(255)).reduction(18)
     centred = rows - reduction.mean

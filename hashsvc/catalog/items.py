@@ -215,9 +215,11 @@ class Items:
         if rest is None:
             yield from connection.execute(query.limit(limit))
             return
-        for row in connection.execution_options(yield_per=ROWS).execute(query):
-            if matches(rest, read_metadata(row.metadata)):
-                yield row
+        # Who has enough stops in the middle: the server's cursor must not wait for the garbage collector.
+        with connection.execution_options(yield_per=ROWS).execute(query) as found:
+            for row in found:
+                if matches(rest, read_metadata(row.metadata)):
+                    yield row
 
 
 def _columns() -> Select[Any]:

@@ -105,8 +105,9 @@ def content_hashes(database: Database) -> Iterator[str]:
     """Content hash (hex) of every item whose collection keeps bytes, and of those that undoing a dedup brings back."""
     with database.reading() as connection:
         for table in (items, dedup_removed):
-            for (found,) in connection.execution_options(yield_per=ROWS).execute(kept_hashes(table)):
-                yield bytes(found).hex()
+            with connection.execution_options(yield_per=ROWS).execute(kept_hashes(table)) as rows:
+                for (found,) in rows:
+                    yield bytes(found).hex()
 
 
 def kept_hashes(table: Table) -> Select[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from hashsvc.errors import InvalidArgument, NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Collection as Bag
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -131,9 +132,11 @@ class Items:
         """At most ``limit`` items that pass the filter, in order of id, behind ``after_id``."""
         if limit < 1:
             raise InvalidArgument(f"limit must be positive, not {limit}", field="limit")
-        with self._database.reading() as connection:
-            query = _columns().where(items.c.id > after_id).order_by(items.c.id)
-            passing = self._passing(connection, collection, filter, query, limit)
+        query = _columns().where(items.c.id > after_id).order_by(items.c.id)
+        with (
+            self._database.reading() as connection,
+            closing(self._passing(connection, collection, filter, query, limit)) as passing,
+        ):
             return [_item(row) for row, _ in zip(passing, range(limit), strict=False)]
 
     def ids(self, collection: Collection, filter: Node | None = None) -> NDArray[np.int64]:
@@ -205,7 +208,7 @@ class Items:
         filter: Node | None,
         query: Select[Any],
         limit: int | None = None,
-    ) -> Iterator[Row[Any]]:
+    ) -> Generator[Row[Any], None, None]:
         """Rows of ``query`` whose items pass: indexed fields decide in SQL, the others where metadata is read."""
         fields: Mapping[str, Any] = held_collection(connection, collection.id).fields
         ready, rest = split(filter, fields) if filter is not None else (None, None)
